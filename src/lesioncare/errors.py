@@ -1,0 +1,34 @@
+"""The exceptions of lesioncare, one tree, caught once at the command line's edge.
+
+::
+
+    LesionCareError
+    ├── DataError       a table, an image, a box or a split cannot be used
+    ├── ConfigError     an option has a value that cannot work
+    ├── ModelError      a model cannot be built, loaded, cut or watched
+    └── RunError        a run directory cannot be created, resumed or read
+
+A message says what is wrong, where (file, row, column, option), and what to do about it.
+"""
+
+__all__ = ["ConfigError", "DataError", "LesionCareError", "ModelError", "RunError"]
+
+
+class LesionCareError(Exception):
+    """Anything that a user can mend; the command line prints it in one message and exits with 2."""
+
+
+class DataError(LesionCareError):
+    """A table, an image, a box or a split cannot be used as it is."""
+
+
+class ConfigError(LesionCareError):
+    """An option has a value that cannot work."""
+
+
+class ModelError(LesionCareError):
+    """A model cannot be built, loaded, cut or watched."""
+
+
+class RunError(LesionCareError):
+    """A run directory cannot be created, resumed or read."""
