@@ -1,0 +1,149 @@
+"""From boxes in image pixels to how much of each feature cell lies inside and outside them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lesioncare.errors import ConfigError, DataError
+
+Resolution = Literal["feature", "image"]
+
+__all__ = ["Regions", "Resolution", "clip_boxes"]
+
+
+class Regions:
+    r"""The boxes of B images, seen at the size h x w of a feature map.
+
+    With m in [0, 1]^{H x W} the share of each image pixel that the boxes cover (exact at the
+    boxes' fractional edges; where several boxes overlap, the largest share counts), and R_y, R_x
+    the matrices that bring H x W pixels to h x w cells:
+
+        inside = R_y m R_x^T,    outside = R_y (1 - m) R_x^T,    distance = R_y (d (1 - m)) R_x^T
+
+    where d is each pixel's L1 distance to the nearest box.
+
+    * `resolution="feature"`: R sums pixels over each cell's area, so that `inside` and `outside`
+      are areas in square pixels.
+    * `resolution="image"`: R is the transpose of bilinear upsampling U. As
+      sum(U(M) * m) = sum(M * U^T(m)), a sum over the h x w cells equals the sum over the upsampled
+      map's H x W pixels, as the published code compares them, without upsampling any map.
+
+    Args:
+        boxes: B tensors [n_i, 4], xyxy in pixels, n_i >= 1, inside the image (see `clip_boxes`).
+        image_size: (H, W) that the boxes refer to.
+        feature_size: (h, w) of the map.
+        resolution: where the comparison is made, see above.
+        device: where the areas are computed.
+        dtype: their floating type.
+    """
+
+    def __init__(
+        self,
+        boxes: Sequence[Tensor],
+        image_size: tuple[int, int],
+        feature_size: tuple[int, int],
+        *,
+        resolution: Resolution = "feature",
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        if resolution not in ("feature", "image"):
+            raise ConfigError(f"Expected `resolution` to be 'feature' or 'image', but got {resolution!r}.")
+        self._boxes = torch.nn.utils.rnn.pad_sequence(
+            [box.to(device=device, dtype=dtype) for box in boxes], batch_first=True
+        )  # [B, n, 4]; the padding has no area
+        self._image_size = image_size
+        matrix = _area_matrix if resolution == "feature" else _bilinear_transpose
+        self._rows = matrix(image_size[0], feature_size[0]).to(self._boxes)  # [h, H]
+        self._columns = matrix(image_size[1], feature_size[1]).to(self._boxes)  # [w, W]
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        x1, y1, x2, y2 = self._boxes.unbind(-1)  # each [B, n]
+        rows = _coverage(y1, y2, self._image_size[0])  # [B, n, H]
+        columns = _coverage(x1, x2, self._image_size[1])  # [B, n, W]
+        return (rows[..., :, None] * columns[..., None, :]).amax(dim=1)  # [B, H, W]
+
+    def _reduce(self, pixels: Tensor) -> Tensor:
+        return self._rows @ pixels @ self._columns.T
+
+    @cached_property
+    def inside(self) -> Tensor:
+        """What of each cell lies in a box, [B, h, w], >= 0, in square pixels."""
+        return self._reduce(self._mask)
+
+    @cached_property
+    def outside(self) -> Tensor:
+        """What of each cell lies in no box, [B, h, w], >= 0, in square pixels."""
+        return self._reduce(1 - self._mask)
+
+    @cached_property
+    def distance(self) -> Tensor:
+        """The L1 distance to the nearest box, summed over each cell's pixels outside, [B, h, w], >= 0."""
+        x1, y1, x2, y2 = self._boxes.unbind(-1)
+        rows = _axis_distance(y1, y2, self._image_size[0])
+        columns = _axis_distance(x1, x2, self._image_size[1])
+        distance = rows[..., :, None] + columns[..., None, :]  # [B, n, H, W]
+        padding = ((x2 <= x1) | (y2 <= y1))[..., None, None]
+        nearest = distance.masked_fill(padding, float("inf")).amin(dim=1)
+        return self._reduce(nearest * (1 - self._mask))
+
+    @property
+    def mask(self) -> Tensor:
+        """The share of each cell inside the boxes, [B, h, w], in [0, 1]."""
+        return self.inside / (self.inside + self.outside)
+
+
+def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Clip boxes to the image and drop those that keep no area.
+
+    Args:
+        boxes: [n, 4], xyxy in pixels.
+        image_size: (height, width) in pixels.
+
+    Returns:
+        The kept boxes [k, 4] and the mask [n] of which were kept.
+
+    Raises:
+        DataError: not of shape [n, 4], or a corner is not finite.
+    """
+    if boxes.numel() == 0:
+        return boxes.new_zeros((0, 4)), boxes.new_zeros((0,), dtype=torch.bool)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise DataError(f"Expected boxes of shape [n, 4] in xyxy, but got {list(boxes.shape)}.")
+    if not bool(torch.isfinite(boxes).all()):
+        raise DataError(f"Expected boxes with finite corners, but got {boxes.tolist()}.")
+    height, width = image_size
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    clipped = torch.stack(
+        (x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)), -1
+    )
+    kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    return clipped[kept], kept
+
+
+def _coverage(start: Tensor, end: Tensor, length: int) -> Tensor:
+    """The share of each of `length` pixels between start and end: [...] -> [..., length]."""
+    pixel = torch.arange(length, device=start.device)
+    return (torch.minimum(end[..., None], pixel + 1) - torch.maximum(start[..., None], pixel)).clamp(min=0)
+
+
+def _axis_distance(start: Tensor, end: Tensor, length: int) -> Tensor:
+    centre = torch.arange(length, device=start.device) + 0.5
+    return (start[..., None] - centre).clamp(min=0) + (centre - end[..., None]).clamp(min=0)
+
+
+def _area_matrix(pixels: int, cells: int) -> Tensor:
+    """[cells, pixels]: the length of each pixel that lies in each of `cells` equal cells."""
+    edges = torch.arange(cells + 1, dtype=torch.float64) * (pixels / cells)
+    return _coverage(edges[:-1], edges[1:], pixels)
+
+
+def _bilinear_transpose(pixels: int, cells: int) -> Tensor:
+    """[cells, pixels]: the transpose of linear upsampling from cells to pixels (half-pixel centres)."""
+    identity = torch.eye(cells, dtype=torch.float64)[None]
+    return functional.interpolate(identity, size=pixels, mode="linear", align_corners=False)[0]

@@ -1,0 +1,124 @@
+"""The owner of all hooks: captures a layer's output during an ordinary forward pass, then leaves no trace."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from lesioncare.errors import ModelError
+
+__all__ = ["Pass", "first_image", "logits_of", "tap"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one forward pass showed.
+
+    Attributes:
+        image: the batch of images that the model was called with, [N, C, H, W].
+        logits: what it answered, [N, C].
+        features: the target layer's outputs [N, K, h, w], one for each time that the layer ran.
+    """
+
+    image: Tensor
+    logits: Tensor
+    features: tuple[Tensor, ...]
+
+
+Arguments = tuple[Any, ...]
+Named = dict[str, Any]
+Before = Callable[[nn.Module, Arguments, Named], None]
+
+
+@contextmanager
+def tap(
+    model: nn.Module,
+    layer: Callable[[], nn.Module],
+    *,
+    before: Before | None = None,
+    input_gradient: bool = False,
+) -> Iterator[list[Pass]]:
+    """Capture the model's logits and a layer's output while the block runs; the hooks go at its end, always.
+
+    The layer's output is passed on as a copy, so that an in-place operation after the layer (a ReLU, an
+    added shortcut) cannot change what was captured; values and memory format are the same bit for bit.
+
+    Args:
+        model: the module whose forward pass is watched.
+        layer: gives the target layer; asked once the first pass begins, after `before` ran.
+        before: runs once, at the beginning of the first pass, with the model's arguments.
+        input_gradient: make the image require a gradient, so that one can be taken with respect to it.
+
+    Yields:
+        The passes, filled as the model runs.
+    """
+    passes: list[Pass] = []
+    images: list[Tensor] = []
+    features: list[Tensor] = []
+    handles: list[RemovableHandle] = []
+
+    def begin(module: nn.Module, arguments: Arguments, named: Named) -> tuple[Arguments, Named] | None:
+        if not images:
+            if before is not None:
+                before(module, arguments, named)
+            handles.append(layer().register_forward_hook(keep_features))
+        image = first_image(arguments, named)
+        images.append(image.detach().clone().requires_grad_() if input_gradient else image)
+        if not input_gradient:
+            return None
+        return tuple(images[-1] if value is image else value for value in arguments), {
+            key: images[-1] if value is image else value for key, value in named.items()
+        }
+
+    def keep_features(_module: nn.Module, _arguments: Arguments, output: Any) -> Tensor:
+        if not isinstance(output, Tensor):
+            raise ModelError(
+                f"Expected the target layer to give one tensor, but got {type(output).__name__}."
+            )
+        features.append(output)
+        return output.clone()
+
+    def end(_module: nn.Module, _arguments: Arguments, output: Any) -> None:
+        passes.append(Pass(images[-1], logits_of(output), tuple(features)))
+        features.clear()
+
+    try:
+        handles.append(model.register_forward_pre_hook(begin, with_kwargs=True))
+        handles.append(model.register_forward_hook(end))
+        yield passes
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def first_image(arguments: Arguments, named: Named) -> Tensor:
+    """Give the first argument that is a batch of images [N, C, H, W].
+
+    Raises:
+        ModelError: there is none.
+    """
+    for value in (*arguments, *named.values()):
+        if isinstance(value, Tensor) and value.ndim == 4:
+            return value
+    raise ModelError("Expected the model to be called with a batch of images [N, C, H, W], but got none.")
+
+
+def logits_of(output: Any) -> Tensor:
+    """Give the logits [N, C] in a model's output: a tensor, the first one in a tuple or list, or `.logits`.
+
+    Raises:
+        ModelError: there are none.
+    """
+    if isinstance(output, (tuple, list)) and output:
+        output = output[0]
+    elif isinstance(output, dict):
+        output = output.get("logits")
+    output = getattr(output, "logits", output)
+    if not isinstance(output, Tensor) or output.ndim != 2 or not torch.is_floating_point(output):
+        shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ModelError(f"Expected the model to give logits [N, C], but got {shape}.")
+    return output
