@@ -1,15 +1,20 @@
 """Reading one image file: upright, 8-bit RGB, or a clear error."""
 
-import warnings
+import struct
+import zlib
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from lesioncare.errors import DataError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 170_000_000
 """Larger images are refused before their pixels are decoded."""
+
+# What Pillow's decoders raise on damaged files.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error, zlib.error)
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "image_size", "read_image"]
 
@@ -17,14 +22,17 @@ __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "image_size", "read_image"]
 def read_image(path: Path) -> Image.Image:
     """Decode an image file completely, turned upright by its EXIF tag, as 8-bit RGB.
 
+    A grey image of more than 8 bits is stretched linearly from its own darkest and brightest pixel
+    to 0 and 255, because its unit is unknown.
+
     Raises:
         DataError: the file is missing, is not an image, is truncated or claims more than
             `MAX_PIXELS` pixels. The message names the file.
     """
     with _open(path) as image:
         try:
-            return ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, ValueError, SyntaxError) as error:
+            return _eight_bit(ImageOps.exif_transpose(image)).convert("RGB")
+        except _DAMAGE as error:
             raise DataError(f"{path}: the image is damaged ({error}). Replace the file.") from error
 
 
@@ -35,23 +43,44 @@ def image_size(path: Path) -> tuple[int, int]:
         DataError: as for `read_image`.
     """
     with _open(path) as image:
-        width, height = image.size
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        try:
+            width, height = _stored_size(image)
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        except _DAMAGE as error:
+            raise DataError(f"{path}: the image is damaged ({error}). Replace the file.") from error
         return (height, width) if turned else (width, height)
 
 
 def _open(path: Path) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
+        image = Image.open(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image file.") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: the image claims too many pixels ({error}).") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path}: not a readable image ({error}).") from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
-        raise DataError(f"{path}: the image claims {image.width}x{image.height} pixels; the limit is {MAX_PIXELS}.")
+        raise DataError(
+            f"{path}: the image claims {image.width}x{image.height} pixels; the limit is {MAX_PIXELS}."
+        )
     return image
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Size before turning; some versions of Pillow give a TIFF's size after it."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return (int(image.tag_v2[256]), int(image.tag_v2[257]))  # ImageWidth, ImageLength
+    return image.size
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image, dtype=np.float64)
+    low, high = values.min(), values.max()
+    if not np.isfinite([low, high]).all():
+        raise ValueError("pixels that are not finite numbers")
+    scaled = (values - low) * (255 / max(high - low, 1e-12))
+    return Image.fromarray(scaled.round().astype(np.uint8))

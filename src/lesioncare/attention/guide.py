@@ -109,6 +109,11 @@ class AttentionGuide:
         return begun and self.alpha > 0
 
     @property
+    def found(self) -> bool:
+        """Whether the target layer is known."""
+        return self._target is not None
+
+    @property
     def target(self) -> Target:
         """Where the map comes from; known once a pass was watched.
 
@@ -167,11 +172,13 @@ class AttentionGuide:
             boxes: N tensors [n_i, 4], xyxy in pixels of the model's input; n_i = 0 where the image has no
                 box or is not to be guided. Boxes are clipped to the image; what keeps no area drops out.
             weights: N tensors [n_i] in [0, 1]: how far each box is trusted. An image's attention loss is
-                multiplied by the mean over its boxes. All ones if not given.
+                multiplied by the mean over its boxes; a box of weight 0 counts as none. All ones if not
+                given.
 
         Raises:
             ModelError: no forward pass was watched, or it recorded no graph.
-            DataError: the numbers of targets, boxes, weights and images differ, or a box is not finite.
+            DataError: the numbers of targets, boxes, weights and images differ, a target is no class, a
+                box is not finite or a weight not in [0, 1].
         """
         active = self.active
         self.step += 1
@@ -237,9 +244,10 @@ class AttentionGuide:
         return self._cam(watched, rows, target[rows])
 
     def _cam(self, watched: Pass, rows: Tensor, target: Tensor) -> Tensor:
-        if not watched.features:
+        run, linear = self.target.run, self.target.linear
+        if len(watched.features) <= run:
             raise ModelError(f"The target layer {self.target.name!r} did not run in the watched pass.")
-        features, linear = watched.features[-1], self.target.linear
+        features = watched.features[run]
         if linear is not None:
             return closed_form_cam(features[rows], linear.weight, target, self.options.gradient)
         return head_gradient_cam(features, watched.logits, rows, target, self.options.gradient)
@@ -261,15 +269,22 @@ def _usable_boxes(
     kept_boxes, trust = [], []
     for index, box in enumerate(boxes):
         kept_box, kept = clip_boxes(box, size)
+        trusted = torch.ones(len(kept_box))
+        if weights is not None:
+            trusted = weights[index].to(kept.device)[kept].float()
+            kept_box, trusted = kept_box[trusted > 0], trusted[trusted > 0]
         kept_boxes.append(kept_box)
-        trusted = torch.ones(len(kept_box)) if weights is None else weights[index].to(kept.device)[kept]
-        trust.append(float(trusted.float().mean()) if len(trusted) else 0.0)
+        trust.append(float(trusted.mean()) if len(trusted) else 0.0)
     return kept_boxes, trust
 
 
 def _check_lengths(
     images: int, target: Tensor, boxes: Sequence[Tensor], weights: Sequence[Tensor] | None
 ) -> None:
+    if target.ndim != 1 or target.is_floating_point():
+        raise DataError(
+            f"Expected `target` to be integers [N], but got {target.dtype} of shape {list(target.shape)}."
+        )
     lengths = {"target": len(target), "boxes": len(boxes)}
     if weights is not None:
         lengths["weights"] = len(weights)
@@ -281,6 +296,8 @@ def _check_lengths(
     for index, weight in enumerate(weights or ()):
         if len(weight) != len(boxes[index]):
             raise DataError(f"Image {index} has {len(boxes[index])} boxes but {len(weight)} weights.")
+        if not bool(((weight >= 0) & (weight <= 1)).all()):
+            raise DataError(f"Expected weights in [0, 1], but image {index} has {weight.tolist()}.")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

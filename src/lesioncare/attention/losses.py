@@ -86,7 +86,8 @@ class EnergyLoss:
     def __call__(self, cam: Tensor, regions: Regions) -> Tensor:
         """Give the loss of each map: [B, h, w] -> [B]."""
         energy = positive_normalise(cam)
-        return 1 - _safe_ratio((energy * regions.mask).sum((1, 2)), energy.sum((1, 2)))
+        area = regions.inside + regions.outside  # the same in every cell, except at resolution "image"
+        return 1 - _safe_ratio((energy * regions.inside).sum((1, 2)), (energy * area).sum((1, 2)))
 
 
 @dataclass(frozen=True)

@@ -89,13 +89,15 @@ class Regions:
         columns = _axis_distance(x1, x2, self._image_size[1])
         distance = rows[..., :, None] + columns[..., None, :]  # [B, n, H, W]
         padding = ((x2 <= x1) | (y2 <= y1))[..., None, None]
-        nearest = distance.masked_fill(padding, float("inf")).amin(dim=1)
+        largest = sum(self._image_size)  # no pixel is as far away as the padding
+        nearest = distance.masked_fill(padding, largest).amin(dim=1)
         return self._reduce(nearest * (1 - self._mask))
 
     @property
     def mask(self) -> Tensor:
         """The share of each cell inside the boxes, [B, h, w], in [0, 1]."""
-        return self.inside / (self.inside + self.outside)
+        area = self.inside + self.outside  # 0 where an upsampling to fewer pixels skips a cell
+        return self.inside / area.clamp(min=torch.finfo(area.dtype).tiny)
 
 
 def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -66,6 +66,7 @@ def tap(
             if before is not None:
                 before(module, arguments, named)
             handles.append(layer().register_forward_hook(keep_features))
+        features.clear()  # of a pass that failed
         image = first_image(arguments, named)
         images.append(image.detach().clone().requires_grad_() if input_gradient else image)
         if not input_gradient:

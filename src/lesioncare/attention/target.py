@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lesioncare.attention.tap import logits_of
 from lesioncare.errors import ModelError
@@ -24,11 +25,14 @@ class Target:
         layer: the target layer.
         linear: the linear layer (or 1x1 convolution) on globally average-pooled features, if that is what
             the head is; None otherwise.
+        run: which of the layer's runs in one pass gives the map, counted from 0: a ReLU, say, may be used
+            in several places.
     """
 
     name: str
     layer: nn.Module
     linear: nn.Linear | nn.Conv2d | None
+    run: int = 0
 
     @property
     def closed_form(self) -> bool:
@@ -36,7 +40,7 @@ class Target:
         return self.linear is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Call:
     """One run of one module; `version` tells whether the output was changed in place afterwards."""
 
@@ -54,8 +58,8 @@ def find_target(
 
     The target layer is the last module whose output is a map [N, K, h, w] with hw > 1 on which the logits
     depend; pooling, dropout and the like are passed over, and of nested modules with one output the
-    outermost is taken. The head is linear where a linear layer's input equals the average of the map over
-    its cells and its output equals the logits: both are compared numerically here.
+    outermost is taken. The head is linear where the first module with parameters or buffers after the map
+    is a linear layer on the average of the map over its cells, and its output is the logits.
 
     Modes, random state, buffers and `.grad` are as before when it returns.
 
@@ -71,7 +75,8 @@ def find_target(
     given = None if layer is None else resolve_layer(model, layer)
     calls, logits = _trace(model, arguments, named)
     found = _search(calls, logits) if given is None else _last_call(calls, *given)
-    return Target(found.name, found.module, _linear_head(calls, found, logits))
+    runs = [call for call in calls if call.module is found.module]
+    return Target(found.name, found.module, _linear_head(calls, found, logits), runs.index(found))
 
 
 def resolve_layer(model: nn.Module, layer: nn.Module | str) -> tuple[str, nn.Module]:
@@ -93,12 +98,19 @@ def _trace(model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) 
     with ExitStack() as stack:
         stack.enter_context(_evaluation_mode(model))
         stack.enter_context(torch.random.fork_rng(devices=_devices(model)))
+        stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         for name, module in model.named_modules():
             if module is not model:
                 stack.enter_context(_recorded(calls, name, module))
-        logits = logits_of(model.forward(*arguments, **named))
+        inputs = [_recordable(value) for value in arguments]
+        logits = logits_of(model.forward(*inputs, **{key: _recordable(named[key]) for key in named}))
     return calls, logits
+
+
+def _recordable(value: Any) -> Any:
+    """A tensor made in inference mode (a validation batch, say) enters no graph, but its copy does."""
+    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
 
 
 @contextmanager
@@ -138,8 +150,11 @@ def _search(calls: list[_Call], logits: Tensor) -> _Call:
             and not _passes_on(call.module)
             and _leads_to(call.output, logits)
         ):
-            if index < len(calls) / 2:
-                break  # the patch embedding of a token model, say: not a map that the head sees
+            later = calls[index + 1 :]
+            if _is_channels_last(call.output, later) or (
+                index < len(calls) / 2 and any(_is_tokens(call.output, len(logits)) for call in later)
+            ):
+                break  # [N, h, w, K], or the patch embedding of a token model: not a map that the head sees
             return call
     raise ModelError(
         "Found no layer whose output is a map [N, K, h, w] close to the logits (hw > 1). "
@@ -148,18 +163,31 @@ def _search(calls: list[_Call], logits: Tensor) -> _Call:
 
 
 def _last_call(calls: list[_Call], name: str, module: nn.Module) -> _Call:
-    for call in reversed(calls):
-        if call.module is module:
-            if isinstance(call.output, Tensor) and call.output.ndim == 4:
-                return call
-            raise ModelError(f"The layer {name!r} gives no map [N, K, h, w]; choose another target_layer.")
-    raise ModelError(f"The layer {name!r} did not run in the forward pass; choose another target_layer.")
+    runs = [call for call in calls if call.module is module]
+    for call in reversed(runs):
+        if isinstance(call.output, Tensor) and call.output.ndim == 4:
+            return call
+    problem = "gives no map [N, K, h, w]" if runs else "did not run in the forward pass"
+    raise ModelError(f"The layer {name!r} {problem}; choose another target_layer.")
 
 
 def _is_map(output: Any, images: int) -> bool:
     if not isinstance(output, Tensor) or output.ndim != 4:
         return False
     return output.shape[0] == images and output.shape[-1] * output.shape[-2] > 1
+
+
+def _is_tokens(output: Any, images: int) -> bool:
+    if not isinstance(output, Tensor) or output.ndim != 3:
+        return False
+    return output.shape[0] == images and min(output.shape[1:]) > 1
+
+
+def _is_channels_last(output: Tensor, later: list[_Call]) -> bool:
+    """Whether a later module gets the average over dimensions 1 and 2, as it does for [N, h, w, K]."""
+    pooled = output.mean((1, 2))
+    inputs = [call.first_input for call in later if isinstance(call.first_input, Tensor)]
+    return any(_equal(value.flatten(1), pooled) for value in inputs if value.ndim > 1)
 
 
 def _passes_on(module: nn.Module) -> bool:
@@ -177,17 +205,33 @@ def _leads_to(features: Tensor, logits: Tensor) -> bool:
 
 
 def _linear_head(calls: list[_Call], found: _Call, logits: Tensor) -> nn.Linear | nn.Conv2d | None:
+    """The linear layer of a head that is average pooling and nothing else that could ever learn or change.
+
+    Numbers alone do not tell: a fresh batch norm, adapter or temperature changes nothing before it learns.
+    """
     if found.output._version != found.version:
         return None  # something between the layer and the pooling changes the map
-    pooled = found.output.mean((2, 3))
-    for call in reversed(calls):
+    for call in calls[calls.index(found) + 1 :]:
         module = call.module
-        if not isinstance(module, (nn.Linear, nn.Conv2d)) or not isinstance(call.first_input, Tensor):
-            continue
-        same_input = _equal(call.first_input.flatten(1), pooled)
-        if same_input and _equal(call.output.flatten(1), logits):
-            return module
+        if found.name.startswith(f"{call.name}.") or not _has_state(module):
+            continue  # a container of the map's own layer, or pooling, dropout and the like
+        linear = module if isinstance(module, (nn.Linear, nn.Conv2d)) else None
+        return linear if linear is not None and _gives(logits, linear, call, found.output) else None
     return None
+
+
+def _has_state(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters()) or any(True for _ in module.buffers())
+
+
+def _gives(logits: Tensor, linear: nn.Linear | nn.Conv2d, call: _Call, features: Tensor) -> bool:
+    """Whether the logits are just what the linear layer makes of the pooled features."""
+    output, pooled = call.output, features.mean((2, 3))
+    if output.untyped_storage().data_ptr() != logits.untyped_storage().data_ptr():
+        return False
+    if output._version != call.version or not _equal(call.first_input.flatten(1), pooled):
+        return False
+    return _equal(logits, functional.linear(pooled, linear.weight.flatten(1), linear.bias))
 
 
 def _equal(value: Tensor, expected: Tensor) -> bool:

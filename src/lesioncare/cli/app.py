@@ -1,0 +1,79 @@
+"""The application: its commands, its help, and the one place where errors become messages."""
+
+import inspect
+import sys
+from typing import Annotated
+
+import typer
+
+from lesioncare.cli import demo, evaluate, predict, report, splits, train
+from lesioncare.errors import LesionCareError
+
+__all__ = ["app", "main"]
+
+EXIT_BAD_INPUT = 2
+
+
+def _paragraphs(docstring: str | None) -> str:
+    """Unwrap a docstring's paragraphs, which rich wraps again to the terminal's width."""
+    paragraphs = inspect.cleandoc(docstring or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+app = typer.Typer(
+    name="lesioncare",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Train image classifiers on imbalanced medical data, and make them look at the lesion.\n\n"
+        "Begin with [bold]lesioncare demo[/bold]: it draws its own images, trains without and with attention "
+        "and writes a report. Then give [bold]lesioncare train[/bold] a table of your own images.\n\n"
+        "Research software: not a medical device."
+    ),
+    epilog=(
+        "[bold]Examples[/bold]\n\n"
+        "lesioncare demo\n\n"
+        "lesioncare splits table.csv --group-column patient\n\n"
+        "lesioncare train table.csv --output runs/first --freeze auto --baseline\n\n"
+        "lesioncare predict runs/first new_images/ --output predictions.csv"
+    ),
+)
+for command, panel in (
+    (demo.demo, "Begin here"),
+    (train.train, "Train and test"),
+    (evaluate.evaluate, "Train and test"),
+    (predict.predict, "Train and test"),
+    (report.report, "Train and test"),
+    (splits.splits, "Data"),
+):
+    app.command(rich_help_panel=panel, epilog=getattr(sys.modules[command.__module__], "EXAMPLES", None))(
+        command
+    )
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version  # noqa: PLC0415  only when asked
+
+        print(f"lesioncare {version('lesioncare')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; what a user can mend ends in one message and exit code 2."""
+    try:
+        app()
+    except LesionCareError as error:
+        print(f"lesioncare: error: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_BAD_INPUT) from None

@@ -1,0 +1,97 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lesioncare.errors import ConfigError
+
+__all__ = [
+    "BoxColumns",
+    "BoxFile",
+    "BoxUnit",
+    "GroupColumn",
+    "ImageColumn",
+    "ImageRoot",
+    "LabelColumn",
+    "SplitColumn",
+    "Table",
+    "column_options",
+]
+
+_COLUMNS = "Columns of the table"
+
+Table = Annotated[
+    Path,
+    typer.Argument(help="CSV or Parquet file with one row per image.", show_default=False),
+]
+ImageRoot = Annotated[
+    Path | None,
+    typer.Option("--images", help="Folder of the images. \\[default: the table's folder, or images/ in it]"),
+]
+BoxFile = Annotated[
+    Path | None,
+    typer.Option("--boxes", help="CSV file of lesion boxes. \\[default: box columns of the table, if any]"),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="File name or id of the image. \\[default: image, image_id, file, ...]", rich_help_panel=_COLUMNS
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="Class. \\[default: label, class, dx, ...]", rich_help_panel=_COLUMNS),
+]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Patient or lesion: it stays on one side of a split. \\[default: group, lesion_id, patient_id]",
+        rich_help_panel=_COLUMNS,
+    ),
+]
+SplitColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="train, val or test, if you have fixed it. \\[default: split]", rich_help_panel=_COLUMNS
+    ),
+]
+BoxColumns = Annotated[
+    str | None,
+    typer.Option(
+        help="Left, top, right and bottom edge, as in x1,y1,x2,y2. \\[default: guessed]",
+        rich_help_panel=_COLUMNS,
+    ),
+]
+BoxUnit = Annotated[
+    str,
+    typer.Option(help="Unit of the edges: auto, pixel or fraction.", rich_help_panel=_COLUMNS),
+]
+
+
+def column_options(
+    *,
+    image: str | None,
+    label: str | None,
+    group: str | None,
+    split: str | None,
+    box: str | None,
+    unit: str,
+) -> dict[str, object]:
+    """Give the table's column options as `DataConfig` has them.
+
+    Raises:
+        ConfigError: the box columns are not four names.
+    """
+    names = tuple(name.strip() for name in box.split(",")) if box else None
+    if names is not None and len(names) != 4:
+        raise ConfigError(f"--box-columns needs four names, as in x1,y1,x2,y2, but got {box!r}.")
+    return {
+        "image_column": image,
+        "label_column": label,
+        "group_column": group,
+        "split_column": split,
+        "box_columns": names,
+        "box_unit": unit,
+    }

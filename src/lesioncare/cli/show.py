@@ -1,0 +1,69 @@
+"""What the commands print; loading it loads torch, so they import it when they run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lesioncare.evaluation import Metrics, RunResult, compare, interval
+
+__all__ = ["show_folds", "show_path", "show_results"]
+
+_ROWS: dict[str, Callable[[Metrics], float | None]] = {
+    "balanced accuracy": lambda metrics: metrics.balanced_accuracy,
+    "rare recall": lambda metrics: metrics.rare_recall,
+    "rare recall, logits adjusted": lambda metrics: metrics.rare_recall_adjusted,
+    "rare average precision": lambda metrics: metrics.rare_average_precision,
+    "energy in box, rare": lambda metrics: metrics.localisation["rare"].energy,
+    "energy in box, common": lambda metrics: metrics.localisation["common"].energy,
+}
+_COMPARED = ("rare_recall", "rare_recall_adjusted", "balanced_accuracy", "energy:rare")
+
+
+def show_results(runs: Sequence[RunResult]) -> None:
+    """Print each run's main numbers, and how the others differ from the first."""
+    table = Table("Test part", *[run.name for run in runs])
+    for name in runs[0].classes:
+        shown = f"recall of {name}" + (" (rare)" if name in runs[0].rare else "")
+        table.add_row(shown, *[_percent(run.metrics.per_class[name].recall) for run in runs])
+    for title, read in _ROWS.items():
+        table.add_row(title, *[_percent(read(run.metrics)) for run in runs])
+    console = Console()
+    console.print(table)
+    if len(runs) == 1:
+        _show_intervals(console, runs[0])
+    for run in runs[1:]:
+        differences = compare(runs[0].predictions, run.predictions, run.rare, run.train_counts)
+        for key in _COMPARED:
+            if key in differences:
+                console.print(differences[key].sentence(), markup=False)
+
+
+def show_folds(counts: dict[str, list[int]], groups: list[int]) -> None:
+    """Print how many images of each class, and how many groups, each fold has."""
+    table = Table("Class", *[f"fold {fold}" for fold in range(len(groups))])
+    for name, row in counts.items():
+        table.add_row(name, *[str(count) for count in row])
+    table.add_section()
+    table.add_row("groups", *[str(count) for count in groups])
+    Console().print(table)
+
+
+def show_path(what: str, path: Path) -> None:
+    """Print where something is, on one line that can be copied."""
+    Console().print(f"{what}: {path.resolve()}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _show_intervals(console: Console, run: RunResult) -> None:
+    found = interval(run.predictions, run.rare, run.train_counts)
+    for key in _COMPARED:
+        if key in found:
+            one = found[key]
+            console.print(
+                f"{key}: {_percent(one.value)}, 95 % interval {_percent(one.low)} to {_percent(one.high)}"
+            )
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,163 @@
+"""`lesioncare train`: from a table to a trained network and a report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lesioncare.cli import options
+from lesioncare.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lesioncare.evaluation import RunResult
+
+__all__ = ["train"]
+
+EXAMPLES = (
+    "[bold]Examples[/bold]\n\n"
+    "lesioncare train table.csv --output runs/first --baseline\n\n"
+    "lesioncare train table.csv --boxes boxes.csv --attend all --freeze auto  [dim](no GPU needed)[/dim]\n\n"
+    "lesioncare train table.csv --model tf_efficientnet_lite0 --weights lite0.safetensors --fold 2\n\n"
+    "The same command again goes on where a stopped run was."
+)
+
+_DATA, _MODEL, _SCHEDULE, _ATTENTION = "Data", "Network", "Training", "Attention"
+
+
+def _option(text: str, panel: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+def train(
+    table: options.Table,
+    output: Annotated[Path, _option("Directory of the run.", _DATA, "--output", "-o")] = Path("run"),
+    images: options.ImageRoot = None,
+    boxes: options.BoxFile = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    group_column: options.GroupColumn = None,
+    split_column: options.SplitColumn = None,
+    box_columns: options.BoxColumns = None,
+    box_unit: options.BoxUnit = "auto",
+    rare: Annotated[
+        str, _option("auto: fewer than half of the average class's images; or names: DF,VASC.", _DATA)
+    ] = "auto",
+    folds: Annotated[int, _option("Folds, where the table has no split.", _DATA)] = 5,
+    fold: Annotated[int, _option("The fold to test on, counted from 0.", _DATA)] = 0,
+    validation: Annotated[float, _option("Share of the training images kept for validation.", _DATA)] = 0.1,
+    check_images: Annotated[bool, _option("Decode every image before training.", _DATA)] = True,
+    model: Annotated[str, _option("A timm model, or package.module:function.", _MODEL)] = "resnet50",
+    weights: Annotated[str, _option("pretrained (downloads), none, or a local file.", _MODEL)] = "pretrained",
+    image_size: Annotated[
+        str | None, _option("224 or HEIGHTxWIDTH. \\[default: the model's]", _MODEL)
+    ] = None,
+    freeze: Annotated[str, _option("none, auto (all but the last stage), or a layer.", _MODEL)] = "none",
+    cache: Annotated[bool, _option("Keep the frozen part's features on disk.", _MODEL)] = True,
+    views: Annotated[int, _option("Augmented views kept of each image.", _MODEL)] = 4,
+    cache_dir: Annotated[Path | None, _option("Keep them here, for other runs too.", _MODEL)] = None,
+    target_layer: Annotated[
+        str | None, _option("Layer of the attention map. \\[default: found]", _MODEL)
+    ] = None,
+    epochs: Annotated[int, _option("Epochs.", _SCHEDULE)] = 20,
+    batch_size: Annotated[int, _option("Images per step.", _SCHEDULE)] = 32,
+    learning_rate: Annotated[float, _option("Largest learning rate (AdamW, cosine).", _SCHEDULE)] = 5e-4,
+    weight_decay: Annotated[float, _option("Weight decay.", _SCHEDULE)] = 0.01,
+    augment: Annotated[str, _option("none, light, dermoscopy or chest.", _SCHEDULE)] = "light",
+    seed: Annotated[int, _option("Seed of everything random.", _SCHEDULE)] = 0,
+    workers: Annotated[int, _option("Processes that load images.", _SCHEDULE)] = 0,
+    accelerator: Annotated[str, _option("auto, cpu or gpu.", _SCHEDULE)] = "auto",
+    devices: Annotated[int, _option("How many of them.", _SCHEDULE)] = 1,
+    precision: Annotated[
+        str, _option("auto, or as Lightning names it: 32-true, bf16-mixed ...", _SCHEDULE)
+    ] = "auto",
+    logger: Annotated[str, _option("csv or tensorboard.", _SCHEDULE)] = "csv",
+    attention: Annotated[
+        str,
+        _option("care, energy, l1, outside-square, in-box-cross-entropy, input-gradient, none.", _ATTENTION),
+    ] = "care",
+    attend: Annotated[str, _option("Whose boxes the loss sees: rare classes or all.", _ATTENTION)] = "rare",
+    alpha: Annotated[
+        float, _option("Weight of attention; 1 - alpha is that of classification.", _ATTENTION)
+    ] = 0.5,
+    tau: Annotated[float, _option("CARE: inside attention above it gains nothing.", _ATTENTION)] = 0.9,
+    outer: Annotated[str, _option("CARE: outside weights, uniform or distance.", _ATTENTION)] = "uniform",
+    gradient: Annotated[str, _option("full, or half: the map's weights as constants.", _ATTENTION)] = "full",
+    reduction: Annotated[str, _option("batch, boxed or sum.", _ATTENTION)] = "batch",
+    resolution: Annotated[
+        str, _option("Compare at the feature's or the image's size.", _ATTENTION)
+    ] = "feature",
+    start_epoch: Annotated[int, _option("First epoch with attention.", _ATTENTION)] = 0,
+    baseline: Annotated[bool, _option("Also train without attention, and compare.", _ATTENTION)] = False,
+    overwrite: Annotated[bool, _option("Delete a run that is in the directory.", _DATA)] = False,
+) -> None:
+    """Train a classifier that looks at the lesions, test it, and write a report.
+
+    The table needs a column with the image and one with the class; a group column (patient, lesion) keeps
+    one lesion's images on one side; boxes come from columns of the table or from a file. Images without a
+    box are trained on as usual.
+    """
+    chosen = dict(locals())
+    columns = options.column_options(
+        image=image_column,
+        label=label_column,
+        group=group_column,
+        split=split_column,
+        box=box_columns,
+        unit=box_unit,
+    )
+    data = {"table": table, "image_root": images, "box_file": boxes, "rare": _names(rare), **columns}
+    parts = {
+        "data": data | _pick(chosen, "folds fold validation check_images"),
+        "model": {"name": model, "image_size": _size(image_size)}
+        | _pick(chosen, "weights freeze cache views target_layer"),
+        "schedule": _pick(
+            chosen,
+            "epochs batch_size learning_rate weight_decay augment seed workers accelerator devices "
+            "precision logger",
+        ),
+        "attention": {"loss": attention}
+        | _pick(chosen, "attend alpha tau outer gradient reduction resolution start_epoch"),
+    }
+    _run(parts, output, baseline=baseline, cache_dir=cache_dir, overwrite=overwrite)
+
+
+def _run(
+    parts: dict[str, Any], output: Path, *, baseline: bool, cache_dir: Path | None, overwrite: bool
+) -> None:
+    from lesioncare.cli.show import show_path, show_results  # noqa: PLC0415  these load torch
+    from lesioncare.experiment import train_pair  # noqa: PLC0415
+    from lesioncare.report import build_report  # noqa: PLC0415
+    from lesioncare.training import TrainConfig  # noqa: PLC0415
+    from lesioncare.training import train as train_one  # noqa: PLC0415
+
+    config = TrainConfig.build(**parts)
+    runs: tuple[RunResult, ...]
+    if baseline:
+        runs = train_pair(config, output, cache_dir=cache_dir, overwrite=overwrite, announce=_announce)
+    else:
+        runs = (train_one(config, output, cache_dir=cache_dir, overwrite=overwrite),)
+    show_results(runs)
+    show_path("Report", build_report(runs, output / "report.html"))
+
+
+def _announce(arm: str) -> None:
+    print(f"Training: {arm}", flush=True)
+
+
+def _pick(chosen: dict[str, Any], names: str) -> dict[str, Any]:
+    return {name: chosen[name] for name in names.split()}
+
+
+def _names(rare: str) -> str | tuple[str, ...]:
+    return rare if rare == "auto" else tuple(name.strip() for name in rare.split(","))
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(
+            f"--image-size needs a number or HEIGHTxWIDTH, as in 224 or 192x256, but got {text!r}."
+        )
+    return int(parts[0]), int(parts[-1])

@@ -1,0 +1,148 @@
+"""The torch data set, its batches, and a sampler whose order depends on seed and epoch alone."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import functional
+
+from lesioncare.data.table import ImageTable
+from lesioncare.data.transforms import Sample, Transform
+from lesioncare.errors import DataError
+from lesioncare.images import read_image
+
+Key = int | tuple[int, int]
+
+__all__ = ["Batch", "EpochSampler", "ImageDataset", "Item", "collate"]
+
+
+class Item(TypedDict):
+    """Image float32 [3, h, w], class code, boxes [n, 4] xyxy in its pixels, weights [n], frame position."""
+
+    image: Tensor
+    label: int
+    boxes: Tensor
+    weights: Tensor
+    position: int
+
+
+class Batch(TypedDict):
+    """N images [N, 3, h, w], labels int64 [N], boxes N x [n, 4], weights N x [n], positions int64 [N]."""
+
+    images: Tensor
+    labels: Tensor
+    boxes: list[Tensor]
+    weights: list[Tensor]
+    positions: Tensor
+
+
+class ImageDataset(Dataset[Item]):
+    """Images of a table, transformed.
+
+    A random transform depends on (seed, epoch, frame position) alone: not on workers, order or the caller's
+    random state, which is left as it was.
+
+    Args:
+        table: the images.
+        positions: frame positions, in the order of the indices.
+        transform: see `lesioncare.data.transforms`.
+        seed: of the random transform, at least 0.
+    """
+
+    def __init__(
+        self, table: ImageTable, positions: npt.ArrayLike, transform: Transform, *, seed: int = 0
+    ) -> None:
+        self.table = table
+        self.positions = np.asarray(positions, dtype=np.int64)
+        self.transform = transform
+        self.seed = seed
+        self._paths: list[str] = table.frame["path"].tolist()
+        self._labels = table.labels
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, key: Key) -> Item:
+        """Load the image of an index, or of (epoch, index); an index alone means epoch 0.
+
+        Raises:
+            DataError: the image is damaged; the message names the file and the table's row.
+        """
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        position = int(self.positions[index])
+        sample = self._load(position)
+        with torch.random.fork_rng(devices=[]):
+            # Not torch.manual_seed: that would also seed the accelerators, which are not restored.
+            torch.default_generator.manual_seed(_derived_seed(self.seed, epoch, position))
+            sample = self.transform(sample)
+        return Item(
+            image=sample["image"].as_subclass(Tensor),
+            label=int(self._labels[position]),
+            boxes=sample["boxes"].as_subclass(Tensor),
+            weights=sample["weights"],
+            position=position,
+        )
+
+    def _load(self, position: int) -> Sample:
+        try:
+            image = functional.to_image(read_image(Path(self._paths[position])))
+        except DataError as error:
+            row = self.table.frame["row"].iloc[position]
+            raise DataError(f"{self.table.source}, row {row}: {error}") from error
+        corners = self.table.boxes.get(position, np.empty((0, 4), np.float32))
+        scores = self.table.box_scores.get(position, np.ones(len(corners), np.float32))
+        size = (image.shape[-2], image.shape[-1])
+        boxes = tv_tensors.BoundingBoxes(
+            torch.from_numpy(corners.copy()), format=tv_tensors.BoundingBoxFormat.XYXY, canvas_size=size
+        )
+        return Sample(image=image, boxes=boxes, weights=torch.from_numpy(scores.copy()))
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Join items of one image size into a batch."""
+    return Batch(
+        images=torch.stack([item["image"] for item in items]),
+        labels=torch.tensor([item["label"] for item in items]),
+        boxes=[item["boxes"] for item in items],
+        weights=[item["weights"] for item in items],
+        positions=torch.tensor([item["position"] for item in items]),
+    )
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yield a key (epoch, index) for each of n images; shuffled by (seed, epoch) alone.
+
+    Args:
+        n: number of images.
+        seed: of the order, at least 0.
+        shuffle: whether the order is random.
+        epoch: first epoch; `set_epoch` changes it.
+    """
+
+    def __init__(self, n: int, *, seed: int, shuffle: bool, epoch: int = 0) -> None:
+        self.n = n
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration that of `epoch`."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(_derived_seed(self.seed, self.epoch))
+        order = torch.randperm(self.n, generator=generator).tolist() if self.shuffle else range(self.n)
+        return iter([(self.epoch, index) for index in order])
+
+
+def _derived_seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])

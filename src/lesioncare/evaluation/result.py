@@ -1,0 +1,193 @@
+"""What a run leaves behind: written by the training, read by the report and the comparison."""
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from lesioncare.errors import RunError
+from lesioncare.evaluation.files import write_file
+from lesioncare.evaluation.metrics import Metrics, evaluate
+from lesioncare.evaluation.predictions import Predictions
+
+__all__ = ["Predictions", "RunResult"]
+
+_T = TypeVar("_T")
+_REMEDY = "Run the training again, or resume it, so that the directory is complete."
+
+
+class _Record(BaseModel):
+    """The content of result.json; written last, so that its presence means a complete directory."""
+
+    name: str
+    config: dict[str, Any]
+    classes: tuple[str, ...]
+    rare: tuple[str, ...]
+    train_counts: dict[str, int]
+    seconds: dict[str, float]
+    versions: dict[str, str]
+    n_images: int
+    has_maps: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """One trained model's settings, history and predictions on the test part.
+
+    Args:
+        name: what tables and plots call the run, for example "CARE" or "no attention".
+        config: every option of the run, as json values.
+        classes: names in the order of the logits.
+        rare: the classes that count as rare.
+        train_counts: class -> number of training images.
+        seconds: part of the run -> wall seconds.
+        versions: library -> version.
+        history: one row per epoch; columns epoch, train_loss, validation_loss and what else was logged.
+        predictions: the test part.
+        maps: float16 [N, h, w], the positive part of each test image's map of its true class, scaled to
+            a maximum of 1, in the order of `predictions`; None if no maps were kept.
+
+    Raises:
+        RunError: predictions, maps and classes do not fit each other.
+    """
+
+    name: str
+    config: dict[str, Any]
+    classes: tuple[str, ...]
+    rare: tuple[str, ...]
+    train_counts: dict[str, int]
+    seconds: dict[str, float]
+    versions: dict[str, str]
+    history: pd.DataFrame
+    predictions: Predictions
+    maps: NDArray[np.float16] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "rare", tuple(self.rare))
+        if self.classes != self.predictions.classes:
+            raise RunError(
+                f"run {self.name!r}: classes {self.classes}, but predictions of {self.predictions.classes}."
+            )
+        if not set(self.rare) <= set(self.classes):
+            raise RunError(f"run {self.name!r}: the rare classes {self.rare} are not all in {self.classes}.")
+        if self.maps is not None:
+            self._check_maps(np.asarray(self.maps, dtype=np.float16))
+
+    def _check_maps(self, maps: NDArray[np.float16]) -> None:
+        if maps.ndim != 3 or len(maps) != len(self.predictions):
+            n = len(self.predictions)
+            raise RunError(f"run {self.name!r}: maps must be [{n}, h, w], but got {maps.shape}.")
+        if not np.isfinite(maps).all():
+            raise RunError(f"run {self.name!r}: maps must be finite; one without a positive part is all 0.")
+        object.__setattr__(self, "maps", maps)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """All numbers of the test part, computed once."""
+        return evaluate(self.predictions, self.rare, self.train_counts)
+
+    def save(self, directory: Path) -> None:
+        """Write result.json, history.csv, predictions.csv, metrics.json and, if there are maps, maps.npz.
+
+        Each file appears whole or not at all; result.json goes first and comes last, so that a directory
+        with one is complete.
+
+        Raises:
+            RunError: a file cannot be written.
+        """
+        directory = Path(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for stale in ("result.json", "maps.npz"):
+                (directory / stale).unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"{directory}: cannot be written to ({error}). Choose another directory."
+            ) from error
+        history = self.history if len(self.history.columns) else pd.DataFrame({"epoch": []})
+        write_file(directory / "history.csv", history.to_csv(index=False).encode())
+        self.predictions.to_csv(directory / "predictions.csv")
+        metrics = json.dumps(self.metrics.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        write_file(directory / "metrics.json", metrics.encode())
+        if self.maps is not None:
+            write_file(directory / "maps.npz", _npz(self.maps))
+        # A setting of a foreign type must not lose a finished run, so it is kept as its text.
+        record = self._record().model_dump()
+        text = json.dumps(record, indent=2, ensure_ascii=False, default=str)
+        write_file(directory / "result.json", text.encode())
+
+    def _record(self) -> _Record:
+        return _Record(
+            name=self.name,
+            config=self.config,
+            classes=self.classes,
+            rare=self.rare,
+            train_counts=self.train_counts,
+            seconds=self.seconds,
+            versions=self.versions,
+            n_images=len(self.predictions),
+            has_maps=self.maps is not None,
+        )
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote; the metrics are computed anew from the predictions.
+
+        Raises:
+            RunError: the directory or a file in it is missing or damaged; the message names it.
+        """
+        directory = Path(directory)
+        record = _read(directory / "result.json", _load_record)
+        history = _read(directory / "history.csv", _load_history)
+        predictions = Predictions.from_csv(directory / "predictions.csv")
+        if len(predictions) != record.n_images:
+            raise RunError(
+                f"{directory / 'predictions.csv'}: has {len(predictions)} images, "
+                f"but result.json says {record.n_images}. {_REMEDY}"
+            )
+        maps = _read(directory / "maps.npz", _load_maps) if record.has_maps else None
+        values = record.model_dump(exclude={"n_images", "has_maps"})
+        try:
+            return cls(**values, history=history, predictions=predictions, maps=maps)
+        except RunError as error:
+            raise RunError(f"{directory}: {error} {_REMEDY}") from error
+
+
+def _npz(maps: NDArray[np.float16]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, maps=maps)
+    return buffer.getvalue()
+
+
+def _read(path: Path, load: Callable[[Path], _T]) -> _T:
+    try:
+        return load(path)
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: no such file, so this is no finished run. {_REMEDY}") from error
+    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"{path}: the file is damaged ({error}). {_REMEDY}") from error
+
+
+def _load_record(path: Path) -> _Record:
+    return _Record.model_validate(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _load_history(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path)
+
+
+def _load_maps(path: Path) -> NDArray[np.float16]:
+    # Opened here, because numpy leaves a damaged archive open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return np.asarray(archive["maps"], dtype=np.float16)

@@ -1,0 +1,47 @@
+"""The smallest experiment: the same run without and with attention."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lesioncare.errors import ConfigError
+from lesioncare.evaluation import RunResult
+from lesioncare.training import TrainConfig, train
+from lesioncare.training.features import remove_cache
+
+__all__ = ["train_pair"]
+
+
+def train_pair(
+    config: TrainConfig,
+    directory: Path,
+    *,
+    cache_dir: Path | None = None,
+    overwrite: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+) -> tuple[RunResult, RunResult]:
+    """Train a network without and with attention, on the same images, from the same seed.
+
+    Args:
+        config: the run with attention; the other one differs in nothing else.
+        directory: gets `without/` and `with/`.
+        cache_dir: where frozen features are kept; by default in the directory, and deleted at the end.
+        overwrite: delete runs that are already there.
+        announce: told what begins.
+
+    Returns:
+        The run without attention, and the run with it.
+
+    Raises:
+        ConfigError: the configuration has no attention.
+        LesionCareError: as for `train`.
+    """
+    if config.attention.loss == "none":
+        raise ConfigError("A comparison needs attention: choose a loss other than 'none'.")
+    shared = cache_dir or directory / "features"
+    results = []
+    for name, one in (("without", config.without_attention()), ("with", config)):
+        announce(one.arm)
+        results.append(train(one, directory / name, cache_dir=shared, overwrite=overwrite))
+    if cache_dir is None:
+        remove_cache(shared)
+    return results[0], results[1]

@@ -1,0 +1,86 @@
+"""From runs to one self-contained HTML file."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lesioncare.errors import RunError
+from lesioncare.evaluation import RunResult
+from lesioncare.evaluation.files import write_file
+from lesioncare.report import charts, summary, tables
+from lesioncare.report.definitions import DEFINITIONS
+from lesioncare.report.gallery import build_gallery
+from lesioncare.report.study import Study
+from lesioncare.report.views import Page
+
+__all__ = ["build_report"]
+
+
+def build_report(runs: Sequence[RunResult], output: Path, *, title: str | None = None) -> Path:
+    """Write what one run reached, or how several compare, as one HTML file that needs no network.
+
+    The first run is the one that the others are compared with: give the run without attention first.
+    The same runs give the same bytes. Group ids and image names are not in the page; an image is
+    called by its row in the predictions' table. An image file that is gone is shown as a placeholder.
+
+    Args:
+        runs: one or more, made on the same data and tested on the same images.
+        output: the HTML file; its folder is made, an old file is replaced as a whole.
+        title: the page's heading; by default the question that it answers.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        RunError: there is no run, the runs do not belong together, or the file cannot be written.
+
+    Example:
+        >>> build_report([plain, care], Path("report.html"))  # doctest: +SKIP
+    """
+    html = _render(_page(Study(tuple(runs)), title))
+    output = Path(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{output.parent}: cannot be made ({error}). Choose another folder.") from error
+    write_file(output, html.encode())
+    return output
+
+
+def _page(study: Study, title: str | None) -> Page:
+    alone = "How well are the rare classes found?"
+    return Page(
+        title=title or (alone if len(study.runs) == 1 else "Does attention help the rare classes?"),
+        arms=study.arms,
+        answers=summary.answers(study),
+        facts=summary.facts(study),
+        cards=summary.cards(study),
+        counts=tables.count_rows(study),
+        classes=tables.class_rows(study),
+        forest=charts.forest(study),
+        curves=charts.curves(study),
+        confusions=tables.confusions(study),
+        looks=tables.look_sets(study),
+        gallery=build_gallery(study.runs, study.arms),
+        config=tables.config_rows(study),
+        seconds=tables.second_rows(study),
+        versions=tables.version_rows(study),
+        command=tables.command(study),
+        definitions=DEFINITIONS,
+    )
+
+
+def _render(page: Page) -> str:
+    environment = Environment(
+        loader=PackageLoader("lesioncare.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = environment.get_template("report.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return environment.get_template("report.html.j2").render(page=page, script_hash=digest)

@@ -1,0 +1,160 @@
+"""The report's words: how numbers are written, and the sentences that state a result."""
+
+import math
+
+from lesioncare.evaluation import Difference, Interval
+from lesioncare.evaluation.bootstrap import MIN_GROUPS
+
+__all__ = [
+    "MISSING",
+    "answer",
+    "count",
+    "energy_answer",
+    "interval",
+    "percent",
+    "points",
+    "ratio",
+    "share_span",
+    "signed",
+    "span",
+    "threshold_answer",
+    "unmeasured",
+    "verdict",
+    "verdict_words",
+]
+
+MISSING = "–"
+_SPACE = "\u202f"  # narrow, and no line breaks there
+_CI = f"95{_SPACE}% interval"
+_VERDICT_WORDS = {
+    "higher": "higher",
+    "lower": "lower",
+    "unshown": "no difference shown",
+    "unknown": "not measured",
+}
+
+
+def percent(value: float | None) -> str:
+    """A share in [0, 1] as "54.0 %"; `MISSING` where it is undefined."""
+    return f"{100 * value:.1f}{_SPACE}%" if value is not None and math.isfinite(value) else MISSING
+
+
+def ratio(value: float | None) -> str:
+    """A number with three decimals; `MISSING` where it is undefined."""
+    return f"{value:.3f}".replace("-", "\u2212") if value is not None and math.isfinite(value) else MISSING
+
+
+def count(value: int) -> str:
+    """A whole number with narrow spaces between thousands."""
+    return f"{value:,}".replace(",", _SPACE)
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A difference of shares, times 100, with its sign; the minus is a real one."""
+    text = f"{100 * value:+.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "\u2212")
+
+
+def points(value: float) -> str:
+    """A difference of two shares as "+8.0 points"."""
+    return f"{signed(value)} points"
+
+
+def span(difference: Difference) -> str:
+    """The interval's two ends as "+3.1 to +12.9"; an end that excludes 0 is never written as 0."""
+    nearest = min(abs(difference.low), abs(difference.high))
+    digits = 3 if difference.shown and nearest < 0.0005 else 1
+    return f"{signed(difference.low, digits)} to {signed(difference.high, digits)}"
+
+
+def interval(difference: Difference) -> str:
+    """The interval in words."""
+    return f"{_CI} {span(difference)}"
+
+
+def share_span(one: Interval | None) -> str:
+    """The interval of one arm's number in words; empty where it is undefined."""
+    return "" if one is None else f"{_CI} {100 * one.low:.1f} to {100 * one.high:.1f}"
+
+
+def verdict(difference: Difference | None) -> str:
+    """One of "higher", "lower", "unshown" and "unknown"; the first two only where the difference is shown."""
+    if difference is None:
+        return "unknown"
+    if not difference.shown:
+        return "unshown"
+    return "higher" if difference.difference > 0 else "lower"
+
+
+def verdict_words(difference: Difference | None) -> str:
+    """The verdict as a reader sees it."""
+    if difference is not None and difference.n_groups < MIN_GROUPS:
+        return f"too few groups ({difference.n_groups})"
+    return _VERDICT_WORDS[verdict(difference)]
+
+
+def unmeasured(subject: str) -> str:
+    """The first sentence where there is nothing to measure."""
+    return f"How many {subject} are recognised is unknown: the test part holds none."
+
+
+def answer(difference: Difference | None, a: str, b: str, subject: str) -> str:
+    """The report's first sentence: are more of them recognised with arm `b` than with arm `a`?
+
+    Args:
+        difference: of a recall, b - a; None where it is undefined.
+        a: name of the first arm.
+        b: name of the second arm.
+        subject: what is recognised, for example "images of the rare classes".
+    """
+    if difference is None:
+        return unmeasured(subject)
+    kind = verdict(difference)
+    values = f"{percent(difference.b)} ({b}) against {percent(difference.a)} ({a})"
+    change = f"{points(difference.difference)} ({interval(difference)})"
+    if kind == "unshown":
+        few = difference.n_groups < MIN_GROUPS
+        why = f"comes from too few groups ({difference.n_groups}) to tell" if few else "may be chance"
+        return (
+            f"No difference shown in how many {subject} are recognised: {values}. "
+            f"The difference of {change} {why}."
+        )
+    opening = "More" if kind == "higher" else "Fewer"
+    return f"{opening} {subject} are recognised: {values}, a difference of {change}."
+
+
+def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str | None:
+    """Whether the answer holds once both arms are corrected for the class counts (logit adjustment).
+
+    Returns:
+        One sentence, or None where either difference is undefined.
+    """
+    if raw is None or adjusted is None:
+        return None
+    before, after = verdict(raw), verdict(adjusted)
+    values = f"{percent(adjusted.b)} against {percent(adjusted.a)}, {interval(adjusted)}"
+    opening = "After correcting both for the class counts (logit adjustment)"
+    if after == "unshown" and before == "unshown":
+        return f"{opening} no difference is shown either ({values})."
+    if after == "unshown":
+        return f"{opening} no difference is shown ({values}): the change may be a moved threshold only."
+    if before == "unshown":
+        return f"{opening} the recall is {after} ({values})."
+    if before == after:
+        return f"{opening} the recall is still {after} ({values}): more than a moved threshold."
+    return f"{opening} the sign turns: the recall is {after} ({values})."
+
+
+def energy_answer(difference: Difference | None, chance: float | None) -> str | None:
+    """Where the network looks on the boxed test images in question, beside the chance level; None without boxes."""
+    if difference is None:
+        return None
+    opening = {
+        "higher": "The network looks more at the lesion",
+        "lower": "The network looks less at the lesion",
+        "unshown": "No difference shown in where the network looks",
+    }[verdict(difference)]
+    return (
+        f"{opening}: {percent(difference.b)} of the map lies in the lesion's box, "
+        f"against {percent(difference.a)} ({interval(difference)}); chance would be {percent(chance)}."
+    )

@@ -1,0 +1,136 @@
+"""A trained run, applied to other images."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+from torch import nn
+
+from lesioncare.data import ImageDataset, ImageTable, eval_transform
+from lesioncare.errors import DataError, RunError
+from lesioncare.evaluation import RunResult
+from lesioncare.images import IMAGE_SUFFIXES
+from lesioncare.training.config import DataConfig, TrainConfig
+from lesioncare.training.directory import RunDirectory
+from lesioncare.training.inference import image_loader, predict_logits, predict_table
+from lesioncare.training.inputs import read_table
+from lesioncare.training.models import BuiltModel, build_model, read_weights
+
+__all__ = ["TrainedRun", "evaluate_run", "load_run", "predict_images"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """A run's options, its result, and its network with the trained weights, in evaluation mode."""
+
+    config: TrainConfig
+    result: RunResult
+    model: BuiltModel
+
+    @property
+    def network(self) -> nn.Module:
+        """The plain network: images [N, 3, H, W], normalised, -> logits [N, C]."""
+        return self.model.network
+
+
+def load_run(directory: Path) -> TrainedRun:
+    """Read a finished run.
+
+    Raises:
+        RunError: the directory holds no finished run.
+        ModelError: the weights are damaged or do not fit.
+    """
+    run = RunDirectory(directory)
+    if not run.config.exists():
+        inside = [name for name in ("with", "without") if (directory / name / "config.json").exists()]
+        hint = (
+            f" It holds two: give {' or '.join(str(directory / name) for name in inside)}." if inside else ""
+        )
+        raise RunError(f"{directory}: is not the directory of one run.{hint}")
+    if not run.complete:
+        raise RunError(
+            f"{directory}: the run is not finished. Give the same train command again to finish it."
+        )
+    config, result = run.load_config(), RunResult.load(directory)
+    model = build_model(config.model, len(result.classes), load_weights=False)
+    try:
+        model.network.load_state_dict(read_weights(run.weights))
+    except RuntimeError as error:
+        raise RunError(f"{run.weights}: the weights do not fit the run's model. Train it again.") from error
+    model.network.to(_device(config)).eval()
+    return TrainedRun(config, result, model)
+
+
+def evaluate_run(trained: TrainedRun, data: DataConfig) -> RunResult:
+    """Test a run on every image of another labelled table.
+
+    Raises:
+        DataError: the table or its images cannot be used, or it has a class that the run does not know.
+    """
+    table = read_table(data, classes=trained.result.classes)
+    images = _images(trained, table)
+    loader = image_loader(images, batch_size=trained.config.schedule.batch_size)
+    layer = trained.config.model.target_layer
+    predictions, maps = predict_table(trained.network, images, loader, target_layer=layer)
+    config = {**trained.result.config, "evaluated_on": str(data.table)}
+    return dataclasses.replace(trained.result, predictions=predictions, maps=maps, config=config)
+
+
+def predict_images(
+    trained: TrainedRun,
+    source: Path,
+    *,
+    image_root: Path | None = None,
+    image_column: str | None = None,
+    batch_size: int = 32,
+) -> pd.DataFrame:
+    """Predict all images of a folder or a table.
+
+    Returns:
+        One row per image: image, path, prediction, and probability:<class> for each class.
+
+    Raises:
+        DataError: there are no images, or some cannot be read.
+    """
+    table = _folder_table(source) if source.is_dir() else _unlabelled_table(source, image_root, image_column)
+    images = _images(trained, table)
+    logits = predict_logits(trained.network, image_loader(images, batch_size=batch_size))
+    probabilities = softmax(logits, axis=1)
+    names = np.asarray(trained.result.classes)
+    columns: dict[str, Any] = {
+        "image": table.frame["image"],
+        "path": table.frame["path"],
+        "prediction": names[probabilities.argmax(1)],
+    }
+    columns |= {f"probability:{name}": probabilities[:, code] for code, name in enumerate(names)}
+    return pd.DataFrame(columns)
+
+
+def _images(trained: TrainedRun, table: ImageTable) -> ImageDataset:
+    model = trained.model
+    transform = eval_transform(model.image_size, model.mean, model.std)
+    return ImageDataset(table, np.arange(len(table)), transform)
+
+
+def _folder_table(folder: Path) -> ImageTable:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise DataError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+    names = [str(path.relative_to(folder)) for path in paths]
+    frame = pd.DataFrame({"image": names, "path": [str(path) for path in paths]})
+    frame = frame.assign(label=-1, group=frame["image"], split=None, row=range(1, len(frame) + 1))
+    return ImageTable(frame=frame, classes=(), boxes={}, box_scores={}, source=folder)
+
+
+def _unlabelled_table(source: Path, image_root: Path | None, image_column: str | None) -> ImageTable:
+    data = DataConfig(table=source, image_root=image_root, image_column=image_column)
+    return read_table(data, labelled=False)
+
+
+def _device(config: TrainConfig) -> torch.device:
+    use_gpu = torch.cuda.is_available() and config.schedule.accelerator != "cpu"
+    return torch.device("cuda" if use_gpu else "cpu")

@@ -1,0 +1,134 @@
+"""Everything that decides what a training run does; kept beside its results, so that it can be repeated."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lesioncare.errors import ConfigError
+
+AttentionName = Literal[
+    "none", "care", "energy", "l1", "outside-square", "in-box-cross-entropy", "input-gradient"
+]
+Augmentation = Literal["none", "light", "dermoscopy", "chest"]
+
+__all__ = ["AttentionConfig", "DataConfig", "ModelConfig", "ScheduleConfig", "TrainConfig"]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Config):
+    """Which images, and which of them are for training, validation and test."""
+
+    table: Path
+    image_root: Path | None = None  # the table's folder, or images/ in it
+    box_file: Path | None = None  # box columns of the table, if it has any
+    image_column: str | None = None  # None: guessed from the usual names
+    label_column: str | None = None
+    group_column: str | None = None
+    split_column: str | None = None
+    box_columns: tuple[str, str, str, str] | None = None
+    box_unit: Literal["auto", "pixel", "fraction"] = "auto"
+    folds: int = Field(5, ge=2)
+    fold: int = Field(0, ge=0)  # the test fold, where the table has no split column
+    validation: float = Field(0.1, ge=0, lt=0.5)  # share of the training images kept for validation
+    rare: Literal["auto"] | tuple[str, ...] = "auto"
+    check_images: bool = True  # decode every image before training begins
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} does not exist: {self.folds} folds are counted from 0")
+        return self
+
+
+class ModelConfig(_Config):
+    """Which network, from which weights, and how much of it learns."""
+
+    name: str = "resnet50"  # a timm model, or package.module:function that takes num_classes
+    weights: str = "pretrained"  # "pretrained" (timm's), "none", or a local file
+    image_size: tuple[int, int] | None = None  # (height, width); None: what the model was made for
+    freeze: str = "none"  # "none", "auto" (all but the last stage), or a layer: all up to it is frozen
+    cache: bool = True  # keep the frozen part's features on disk, so that it runs once
+    views: int = Field(4, ge=1)  # augmented views cached per image; epoch e sees view e mod views
+    target_layer: str | None = None  # found by itself
+
+
+class ScheduleConfig(_Config):
+    """How the network learns."""
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)  # AdamW, cosine after a linear warm-up of one epoch
+    weight_decay: float = Field(0.01, ge=0)
+    augment: Augmentation = "light"
+    seed: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0)
+    accelerator: str = "auto"
+    devices: int = Field(1, ge=1)
+    precision: str = "auto"  # 32 bit on the CPU, mixed on a GPU
+    logger: Literal["csv", "tensorboard"] = "csv"
+
+
+class AttentionConfig(_Config):
+    """What the class activation maps are asked for, and of which images."""
+
+    loss: AttentionName = "care"
+    attend: Literal["rare", "all"] = "rare"  # which classes' boxes the loss sees
+    alpha: float = Field(0.5, ge=0, le=1)
+    tau: Annotated[float, Field(gt=0, le=1)] = 0.9
+    outer: Literal["uniform", "distance"] = "uniform"
+    gradient: Literal["full", "half"] = "full"
+    reduction: Literal["batch", "boxed", "sum"] = "batch"
+    resolution: Literal["feature", "image"] = "feature"
+    start_epoch: int = Field(0, ge=0)
+
+
+class TrainConfig(_Config):
+    """One run: data, model, schedule and attention."""
+
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    attention: AttentionConfig = AttentionConfig()
+
+    @classmethod
+    def build(cls, **parts: dict[str, Any]) -> "TrainConfig":
+        """Make a configuration from one dictionary of options per part.
+
+        Raises:
+            ConfigError: an option is unknown or has a value that cannot work.
+        """
+        try:
+            return cls.model_validate(parts)
+        except ValidationError as error:
+            raise ConfigError(_in_words(error)) from error
+
+    @property
+    def arm(self) -> str:
+        """What tables and pictures call the run."""
+        names = {"none": "no attention", "care": "CARE"}
+        name = names.get(self.attention.loss, self.attention.loss)
+        return (
+            name
+            if self.attention.loss == "none" or self.attention.attend == "rare"
+            else f"{name}, all classes"
+        )
+
+    def without_attention(self) -> "TrainConfig":
+        """The same run with no attention: what it is compared with."""
+        return self.model_copy(update={"attention": AttentionConfig(loss="none")})
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as json values."""
+        return self.model_dump(mode="json")
+
+
+def _in_words(error: ValidationError) -> str:
+    def one(problem: Any) -> str:
+        option = ".".join(str(part) for part in problem["loc"]) or "options"
+        return f"{option}: {problem['msg']} (got {problem['input']!r})"
+
+    return "; ".join(one(problem) for problem in error.errors())

@@ -1,0 +1,126 @@
+"""The run directory: new, resumed or complete, and never two runs in one."""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from lesioncare.errors import RunError
+from lesioncare.training.config import TrainConfig
+
+__all__ = ["RunDirectory", "open_run", "versions"]
+
+_LIBRARIES = ("lesioncare", "torch", "timm", "torchvision", "pytorch-lightning")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where one run keeps what it makes."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The options, as json."""
+        return self.path / "config.json"
+
+    @property
+    def weights(self) -> Path:
+        """The trained network's state dict, as safetensors."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last epoch's checkpoint."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.path / "report.html"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has ended and left its results (result.json is written last)."""
+        return (self.path / "result.json").exists() and self.weights.exists()
+
+    def save_weights(self, network: nn.Module) -> None:
+        """Write the state dict; the file appears whole or not at all."""
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        partial = self.weights.with_suffix(".part")
+        save_file(state, partial)
+        partial.replace(self.weights)
+
+    def load_config(self) -> TrainConfig:
+        """Read the options back.
+
+        Raises:
+            RunError: the directory has no readable config.json.
+        """
+        return TrainConfig.build(**_read_json(self.config))
+
+
+def open_run(config: TrainConfig, path: Path, *, overwrite: bool = False) -> RunDirectory:
+    """Make a run's directory, or go on in one that was made for the same options.
+
+    Raises:
+        RunError: the directory holds something else, or a run with other options; or it cannot be written.
+    """
+    run = RunDirectory(path)
+    if overwrite and run.config.exists():
+        shutil.rmtree(path)
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path}: is a file. Give a directory with --output.")
+    if run.config.exists():
+        _check_same(config.to_json(), _read_json(run.config), path)
+        return run
+    if path.exists() and any(path.iterdir()):
+        raise RunError(f"{path}: is not empty and holds no run. Give another directory with --output.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        partial = run.config.with_suffix(".part")
+        partial.write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
+        partial.replace(run.config)
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error}). Give another directory with --output."
+        ) from error
+    return run
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result depends on."""
+    found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), **found, "machine": platform.machine()}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path}: cannot be read ({error}). Give the directory of a run made by lesioncare."
+        ) from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: is not the configuration of a run.")
+    return content
+
+
+def _check_same(wanted: dict[str, Any], found: dict[str, Any], path: Path) -> None:
+    different = [
+        f"{part}.{option} is {found.get(part, {}).get(option)!r} there but {value!r} now"
+        for part, options in wanted.items()
+        for option, value in options.items()
+        if found.get(part, {}).get(option) != value
+    ]
+    if different:
+        raise RunError(
+            f"{path}: holds a run with other options: {'; '.join(different[:5])}. "
+            "Give another --output, or --overwrite to delete that run."
+        )

@@ -1,0 +1,68 @@
+"""The table and its split, as a run's options describe them."""
+
+import dataclasses
+from typing import Any
+
+from lesioncare.data import (
+    Columns,
+    ImageTable,
+    Split,
+    check_groups,
+    check_images,
+    load_table,
+    split_by_column,
+    split_by_fold,
+)
+from lesioncare.rawtable import read_header
+from lesioncare.training.config import DataConfig, TrainConfig
+
+__all__ = ["read_table", "split_table"]
+
+
+def read_table(
+    config: DataConfig, *, classes: tuple[str, ...] | None = None, labelled: bool = True
+) -> ImageTable:
+    """Load the table with the columns that the options name, guessing the usual names for the others.
+
+    Raises:
+        DataError: see `load_table`; or, where images are checked, some cannot be decoded.
+    """
+    guessed = Columns.guess(read_header(config.table))
+    named: dict[str, Any] = {
+        "image": config.image_column,
+        "label": config.label_column,
+        "group": config.group_column,
+        "split": config.split_column,
+        "box": config.box_columns,
+        "box_unit": config.box_unit,
+    }
+    columns = dataclasses.replace(
+        guessed, **{name: value for name, value in named.items() if value is not None}
+    )
+    table = load_table(
+        config.table,
+        columns,
+        image_root=config.image_root,
+        box_file=config.box_file,
+        classes=classes,
+        require_labels=labelled,
+    )
+    if config.check_images:
+        check_images(table)
+    return table
+
+
+def split_table(table: ImageTable, config: TrainConfig) -> Split:
+    """Split by the table's split column if it has one, else by folds; no group is on two sides.
+
+    Raises:
+        DataError: a group is on two sides, or a class has too few groups.
+    """
+    data, seed = config.data, config.schedule.seed
+    if table.frame["split"].notna().any():
+        split = split_by_column(table, seed=seed, validation=data.validation)
+    else:
+        # Folds do not follow the schedule's seed: runs with other seeds must be tested on the same images.
+        split = split_by_fold(table, fold=data.fold, n_folds=data.folds, seed=0, validation=data.validation)
+    check_groups(table, split)
+    return split

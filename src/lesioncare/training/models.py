@@ -1,0 +1,127 @@
+"""Building the network: any timm model by name, or a function of one's own."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from lesioncare.errors import ConfigError, ModelError
+from lesioncare.training.config import ModelConfig
+
+__all__ = ["BuiltModel", "build_model"]
+
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A network and the images that it wants: (height, width), mean and standard deviation per channel."""
+
+    network: nn.Module
+    image_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def build_model(config: ModelConfig, num_classes: int, *, load_weights: bool = True) -> BuiltModel:
+    """Build the network with a head for `num_classes`.
+
+    Args:
+        config: name, weights and image size.
+        num_classes: outputs of the head.
+        load_weights: False builds the architecture only, for weights that are loaded afterwards.
+
+    Raises:
+        ModelError: the model is unknown, or its weights cannot be had or do not fit.
+        ConfigError: the weights file does not exist.
+    """
+    weights = config.weights if load_weights else "none"
+    if ":" in config.name:
+        network = _own_model(config.name, num_classes)
+        if weights not in ("none", "pretrained"):
+            _load_own_weights(network, _weights_file(weights))
+        return BuiltModel(network, config.image_size or (224, 224), _IMAGENET_MEAN, _IMAGENET_STD)
+    network = _timm_model(config.name, num_classes, weights)
+    data: dict[str, Any] = timm.data.resolve_model_data_config(network)  # type: ignore[no-untyped-call]
+    size = config.image_size or (int(data["input_size"][1]), int(data["input_size"][2]))
+    return BuiltModel(network, size, tuple(data["mean"]), tuple(data["std"]))
+
+
+def _timm_model(name: str, num_classes: int, weights: str) -> nn.Module:
+    if not timm.is_model(name):
+        close = timm.list_models(f"*{name}*")[:5] or timm.list_models(f"{name[:5]}*")[:5]
+        hint = f" Close names: {', '.join(close)}." if close else ""
+        raise ModelError(
+            f"timm has no model {name!r}.{hint} A model of your own is given as package.module:function."
+        )
+    options: dict[str, Any] = {"pretrained": weights != "none"}
+    if weights not in ("none", "pretrained"):
+        options["pretrained_cfg_overlay"] = {"file": str(_weights_file(weights))}
+    try:
+        model: nn.Module = timm.create_model(name, num_classes=num_classes, **options)
+    except Exception as error:
+        if weights == "none":
+            raise ModelError(f"timm could not build {name!r}: {error}") from error
+        remedy = "Give a local file with --weights FILE, or train from random weights with --weights none."
+        raise ModelError(
+            f"The weights {weights!r} of {name!r} could not be loaded: {_first_line(error)} {remedy}"
+        ) from error
+    return model
+
+
+def _own_model(name: str, num_classes: int) -> nn.Module:
+    module_name, _, attribute = name.partition(":")
+    try:
+        factory: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(f"The model {name!r} cannot be imported: {error}.") from error
+    network = factory(num_classes=num_classes)
+    if not isinstance(network, nn.Module):
+        raise ModelError(f"{name!r} must return a torch.nn.Module, but gave {type(network).__name__}.")
+    return network
+
+
+def _load_own_weights(network: nn.Module, path: Path) -> None:
+    try:
+        network.load_state_dict(read_weights(path))
+    except RuntimeError as error:
+        raise ModelError(f"{path}: the weights do not fit the model: {_first_line(error)}") from error
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict from a safetensors file, or from a torch file as data only.
+
+    Raises:
+        ModelError: the file is damaged, or holds something else.
+    """
+    from safetensors.torch import load_file  # noqa: PLC0415  safetensors.torch imports slowly
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
+        raise ModelError(f"{path}: not a readable weights file: {_first_line(error)}") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"{path}: expected a state dict, but the file holds {type(state).__name__}.")
+    return state
+
+
+def _weights_file(weights: str) -> Path:
+    path = Path(weights)
+    if not path.is_file():
+        raise ConfigError(
+            f"{path}: no such weights file. Use --weights pretrained, none, or the path of a local file."
+        )
+    return path
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__

@@ -1,0 +1,145 @@
+"""The Lightning module: a plain classifier's loop, with the attention guide around its forward pass."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.classification import MulticlassAccuracy
+
+from lesioncare.attention import AttentionGuide
+from lesioncare.data.dataset import Batch
+from lesioncare.errors import RunError
+from lesioncare.training.config import ScheduleConfig
+
+__all__ = ["GuidedClassifier", "History"]
+
+
+class GuidedClassifier(pl.LightningModule):
+    """Trains a network with cross-entropy and, where there is a guide, attention.
+
+    Args:
+        network: images, or features of the frozen part, -> logits [N, C].
+        frozen: images -> features where they are not cached; None where they are, or nothing is frozen.
+        guide: watches the network; None trains without attention.
+        attended: class codes whose boxes the guide sees.
+        schedule: epochs, rate and the like.
+        num_classes: C.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        frozen: nn.Module | None,
+        guide: AttentionGuide | None,
+        attended: frozenset[int],
+        schedule: ScheduleConfig,
+        num_classes: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.frozen = frozen
+        self._guide = guide
+        self._attended = attended
+        self._schedule = schedule
+        self._balanced_accuracy = MulticlassAccuracy(num_classes, average="macro")
+
+    def train(self, mode: bool = True) -> "GuidedClassifier":
+        """Set the mode of what learns; the frozen part stays as it was trained."""
+        super().train(mode)
+        if self.frozen is not None:
+            self.frozen.eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        """Let an epoch's randomness follow from seed and epoch, so that a resumed run equals a whole one."""
+        torch.manual_seed(self._schedule.seed * 100_003 + self.current_epoch)
+        if self._guide is not None:
+            self._guide.set_epoch(self.current_epoch)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
+        """Give the loss of one batch."""
+        labels, inputs = batch["labels"], self._inputs(batch)
+        if self._guide is None:
+            classification = loss = functional.cross_entropy(self.network(inputs), labels)
+        else:
+            with self._guide.watch():
+                logits = self.network(inputs)
+            classification = functional.cross_entropy(logits, labels)
+            loss = self._guide.combine(classification, labels, self._attended_boxes(batch), batch["weights"])
+            self._log_attention(loss, classification)
+        if not torch.isfinite(loss):
+            raise RunError(
+                f"The loss became {loss.item()} in epoch {self.current_epoch}. "
+                "Lower the learning rate; the last checkpoint is kept."
+            )
+        self._log("train_loss", loss, prog_bar=True)
+        self._log("train_classification_loss", classification)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
+        """Count one batch into the validation loss and balanced accuracy."""
+        logits = self.network(self._inputs(batch))
+        self._balanced_accuracy.update(logits, batch["labels"])
+        self._log("validation_loss", functional.cross_entropy(logits, batch["labels"]))
+        self._log("validation_balanced_accuracy", self._balanced_accuracy, prog_bar=True)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW; a linear warm-up over the first epoch (at most a fifth of the steps), then a cosine to 0."""
+        learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(
+            learning, lr=self._schedule.learning_rate, weight_decay=self._schedule.weight_decay
+        )
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        warm_up = max(1, min(total // self._schedule.epochs, total // 5))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _factor(step, warm_up, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _inputs(self, batch: Batch) -> Tensor:
+        if self.frozen is None:
+            return batch["images"]
+        with torch.no_grad():
+            features: Tensor = self.frozen(batch["images"])
+        return features
+
+    def _attended_boxes(self, batch: Batch) -> list[Tensor]:
+        pairs = zip(batch["boxes"], batch["labels"].tolist(), strict=True)
+        return [boxes if label in self._attended else boxes[:0] for boxes, label in pairs]
+
+    def _log_attention(self, loss: Tensor, classification: Tensor) -> None:
+        guide = self._guide
+        if guide is not None and guide.active:
+            self._log("train_attention_loss", (loss - (1 - guide.alpha) * classification) / guide.alpha)
+
+    def _log(self, name: str, value: Any, *, prog_bar: bool = False) -> None:
+        self.log(name, value, on_step=False, on_epoch=True, prog_bar=prog_bar, batch_size=1)
+
+
+class History(pl.Callback):
+    """Keeps one row of numbers per epoch, in the checkpoint too, so that a resumed run has them all."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Add the epoch's row."""
+        numbers = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": float(trainer.current_epoch), **numbers})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the rows."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the rows of a checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+
+def _factor(step: int, warm_up: int, total: int) -> float:
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))

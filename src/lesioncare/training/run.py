@@ -1,0 +1,294 @@
+"""One run: from a table of images to a trained network, its predictions on the test part, and its result."""
+
+import dataclasses
+import json
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
+from torch.utils.data import DataLoader
+
+from lesioncare.attention import AttentionGuide
+from lesioncare.data import (
+    EpochSampler,
+    ImageDataset,
+    ImageTable,
+    Split,
+    collate,
+    eval_transform,
+    train_transform,
+)
+from lesioncare.data.dataset import Batch
+from lesioncare.evaluation import RunResult
+from lesioncare.imbalance import rare_classes
+from lesioncare.training.attention import make_guide
+from lesioncare.training.config import TrainConfig
+from lesioncare.training.cut import CutModel, cut_model
+from lesioncare.training.directory import RunDirectory, open_run, versions
+from lesioncare.training.features import cache_features, fingerprint, remove_cache
+from lesioncare.training.inference import image_loader, predict_table
+from lesioncare.training.inputs import read_table, split_table
+from lesioncare.training.models import BuiltModel, build_model
+from lesioncare.training.module import GuidedClassifier, History
+
+__all__ = ["train"]
+
+
+def train(
+    config: TrainConfig, directory: Path, *, cache_dir: Path | None = None, overwrite: bool = False
+) -> RunResult:
+    """Train one network, test it, and leave everything in a directory.
+
+    The same call again goes on after the last finished epoch, and ends with the same weights as a run that
+    was never stopped. A complete run is only read.
+
+    Args:
+        config: all options.
+        directory: made if it does not exist.
+        cache_dir: where frozen features are kept for other runs too; by default they are in the run's
+            directory and deleted when it ends.
+        overwrite: delete a run that is already there.
+
+    Raises:
+        LesionCareError: something in the table, the images, the options or the directory cannot be used.
+    """
+    run = open_run(config, directory, overwrite=overwrite)
+    if run.complete:
+        return RunResult.load(directory)
+    clock = _Clock(run.path / "seconds.json")
+    with torch.random.fork_rng(), _quiet():
+        torch.manual_seed(config.schedule.seed)
+        with clock.part("read table and images"):
+            table = read_table(config.data)
+            split = split_table(table, config)
+        parts = _Parts.build(config, table, split)
+        loaders = _loaders(config, parts, cache_dir or run.path / "features", clock)
+        with clock.part("train"):
+            history, found = _fit(config, parts, loaders, run)
+        with clock.part("test"):
+            result = _test(config, parts, history, found)
+    run.save_weights(parts.model.network)
+    result = dataclasses.replace(result, seconds=clock.seconds)
+    result.save(directory)
+    if cache_dir is None:
+        remove_cache(run.path / "features")
+    return result
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a run works with."""
+
+    table: ImageTable
+    split: Split
+    model: BuiltModel
+    cut: CutModel | None
+    rare: tuple[str, ...]
+
+    @classmethod
+    def build(cls, config: TrainConfig, table: ImageTable, split: Split) -> "_Parts":
+        model = build_model(config.model, len(table.classes))
+        cut = None
+        if config.model.freeze != "none":
+            cut = cut_model(model.network, config.model.freeze, torch.randn(2, 3, *model.image_size))
+        rare = rare_classes(table.class_counts(split.train), config.data.rare)
+        return cls(table, split, model, cut, rare)
+
+    @property
+    def attended(self) -> dict[str, frozenset[int]]:
+        """Class codes by the name of the choice."""
+        codes = {name: code for code, name in enumerate(self.table.classes)}
+        return {"rare": frozenset(codes[name] for name in self.rare), "all": frozenset(codes.values())}
+
+    def images(self, positions: Any, config: TrainConfig, *, training: bool = False) -> ImageDataset:
+        model, seed = self.model, config.schedule.seed
+        if training:
+            transform = train_transform(model.image_size, model.mean, model.std, config.schedule.augment)
+        else:
+            transform = eval_transform(model.image_size, model.mean, model.std)
+        return ImageDataset(self.table, positions, transform, seed=seed)
+
+
+@dataclass(frozen=True)
+class _Loaders:
+    train: DataLoader[Batch]
+    validation: DataLoader[Batch] | None
+    cached: bool
+
+
+def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -> _Loaders:
+    images = {
+        "train": parts.images(parts.split.train, config, training=True),
+        "validation": parts.images(parts.split.validation, config),
+    }
+    cached = parts.cut is not None and config.model.cache
+    datasets: dict[str, Any] = dict(images)
+    if parts.cut is not None and cached:
+        with clock.part("cache features"):
+            for name, dataset in images.items():
+                views = config.model.views if name == "train" and config.schedule.augment != "none" else 1
+                datasets[name] = _cached(config, parts, dataset, cache / name, views)
+    train = _loader(datasets["train"], config, shuffle=True)
+    validation = (
+        _loader(datasets["validation"], config, shuffle=False) if len(parts.split.validation) else None
+    )
+    return _Loaders(train, validation, cached)
+
+
+def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory: Path, views: int) -> Any:
+    assert parts.cut is not None  # noqa: S101  the caller checked
+    settings = {
+        "layer": parts.cut.layer,
+        "model": config.model.name,
+        "size": parts.model.image_size,
+        "mean": parts.model.mean,
+        "std": parts.model.std,
+        "augment": config.schedule.augment if directory.name == "train" else None,
+        "seed": config.schedule.seed,
+    }
+    place = directory / fingerprint(images, parts.cut.frozen, settings)
+    device = torch.device(
+        "cuda" if torch.cuda.is_available() and config.schedule.accelerator != "cpu" else "cpu"
+    )
+    frozen = parts.cut.frozen.to(device)
+    size, workers = config.schedule.batch_size, config.schedule.workers
+    features = cache_features(images, frozen, place, views=views, batch_size=size, workers=workers)
+    parts.cut.frozen.to("cpu")
+    return features
+
+
+def _loader(dataset: Any, config: TrainConfig, *, shuffle: bool) -> DataLoader[Batch]:
+    schedule = config.schedule
+    return DataLoader(
+        dataset,
+        batch_size=schedule.batch_size,
+        sampler=EpochSampler(len(dataset), seed=schedule.seed, shuffle=shuffle),
+        collate_fn=collate,
+        num_workers=schedule.workers,
+        persistent_workers=schedule.workers > 0,
+        drop_last=shuffle
+        and len(dataset) % schedule.batch_size == 1,  # batch norm cannot learn from one image
+    )
+
+
+def _fit(
+    config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    learner: nn.Module = parts.model.network if parts.cut is None else parts.cut.trained
+    guide = make_guide(config, learner, parts.model.image_size)
+    module = GuidedClassifier(
+        learner,
+        frozen=None if parts.cut is None or loaders.cached else parts.cut.frozen,
+        guide=guide,
+        attended=parts.attended[config.attention.attend],
+        schedule=config.schedule,
+        num_classes=len(parts.table.classes),
+    )
+    history = History()
+    trainer = _trainer(config, run, history)
+    checkpoint = str(run.checkpoint) if run.checkpoint.exists() else None
+    trainer.fit(module, loaders.train, loaders.validation, ckpt_path=checkpoint, weights_only=True)
+    learner.cpu()
+    return pd.DataFrame(history.rows), _found(guide)
+
+
+def _trainer(config: TrainConfig, run: RunDirectory, history: History) -> pl.Trainer:
+    schedule = config.schedule
+    loggers = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
+    keep_last = ModelCheckpoint(
+        dirpath=run.checkpoint.parent,
+        filename=run.checkpoint.stem,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    return pl.Trainer(
+        max_epochs=schedule.epochs,
+        accelerator=schedule.accelerator,
+        devices=schedule.devices,
+        precision=_precision(schedule.precision, schedule.accelerator),
+        logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
+        callbacks=[history, keep_last],
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1_000_000,  # whole epochs are logged; steps would only cost time
+    )
+
+
+def _precision(precision: str, accelerator: str) -> Any:
+    if precision != "auto":
+        return precision
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return "32-true"  # bf16 is emulated, and slow, on most CPUs
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def _found(guide: AttentionGuide | None) -> dict[str, Any]:
+    if guide is None or not guide.found:
+        return {}
+    return {"target_layer": guide.target.name, "closed_form": guide.target.closed_form}
+
+
+def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame, found: dict[str, Any]) -> RunResult:
+    images = parts.images(parts.split.test, config)
+    loader = image_loader(images, batch_size=config.schedule.batch_size, workers=config.schedule.workers)
+    predictions, maps = predict_table(
+        parts.model.network, images, loader, target_layer=config.model.target_layer
+    )
+    return RunResult(
+        name=config.arm,
+        config={**config.to_json(), "found": found},
+        classes=parts.table.classes,
+        rare=parts.rare,
+        train_counts=parts.table.class_counts(parts.split.train),
+        seconds={},
+        versions=versions(),
+        history=history,
+        predictions=predictions,
+        maps=maps,
+    )
+
+
+class _Clock:
+    """Wall seconds of each part; those of sessions before a resume are added."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            partial = self._path.with_suffix(".part")
+            partial.write_text(json.dumps(self.seconds))
+            partial.replace(self._path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice on hardware and workers from the user's screen."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning")
+            warnings.filterwarnings("ignore", module="lightning_fabric")
+            yield
+    finally:
+        logger.setLevel(level)
