@@ -1,0 +1,93 @@
+"""Binary masks, png, to boxes: one box around each mask, or around each of its connected parts.
+
+A mask belongs to the image of the same name, perhaps followed by `_mask`, `_segmentation` or the like and a
+number, so that an image may have several. Where a folder has such names, its other files are taken for the
+images themselves. A black mask says that the image has no box. Masks can be read only.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from lesioncare.boxes.box import Box
+from lesioncare.boxes.boxset import BoxSet, Size
+from lesioncare.boxes.formats.bounds import check_count, make_box, read_start
+from lesioncare.boxes.formats.folder import ImageFolder, files_below, stem_of
+from lesioncare.boxes.formats.format import Reading
+from lesioncare.errors import DataError
+from lesioncare.images import read_image
+
+MASK_NAME = re.compile(r"_(mask|masks|segmentation|seg|lesion|gt|groundtruth)(_\d+)?$", re.IGNORECASE)
+PNG_START = b"\x89PNG\r\n\x1a\n"
+MAX_PARTS = 1000
+"""Most connected parts of a mask; more is noise, not lesions."""
+
+__all__ = ["read_masks"]
+
+
+def read_masks(path: Path, reading: Reading) -> BoxSet:
+    """Read one mask, or all below a folder; foreground is what is brighter than half of the brightest pixel.
+
+    The image id is the mask's name without such an ending, or the image's path if `reading.images` has it.
+    A box's right and bottom edges lie behind its last pixel: one pixel makes a box of 1 x 1.
+
+    Raises:
+        DataError: a mask is no png, is damaged or too large, has another size than its image or than the
+            image's other masks, or has more than 1000 connected parts.
+    """
+    root = path if path.is_dir() else path.parent
+    names = files_below(path, {".png"}) if path.is_dir() else [path.name]
+    if not names:
+        raise DataError(f"{path}: no .png file in this folder. Name the folder of the masks.")
+    check_count(len(names), path, "files")
+    marked = [name for name in names if MASK_NAME.search(stem_of(name))]
+    boxes: list[Box] = []
+    images: dict[str, Size | None] = {}
+    for name in marked or names:
+        image = _image_id(stem_of(name), reading.images)
+        size, corners = _read_one(root / name, components=reading.components)
+        expected = images.get(image) or (reading.images.size(image) if reading.images else None) or size
+        if size != expected:
+            raise DataError(
+                f"{root / name}: {size} pixels; its image or other mask has {expected}. Resize it."
+            )
+        images[image] = size
+        boxes += [make_box(f"{root / name}", image, four, source="mask") for four in corners]
+        check_count(len(boxes), path, "boxes")
+    return BoxSet.of(boxes, images)
+
+
+def _image_id(stem: str, images: ImageFolder | None) -> str:
+    """Id of a mask's image: the image of the same name, else of the name without its ending."""
+    bare = MASK_NAME.sub("", stem)
+    if images is None:
+        return bare
+    return images.find(stem) or images.find(bare) or bare
+
+
+def _read_one(file: Path, *, components: bool) -> tuple[Size, list[tuple[float, float, float, float]]]:
+    _check_png(file)
+    mask = np.asarray(read_image(file).convert("L"))
+    brightest = int(mask.max())
+    height, width = mask.shape
+    if not brightest:
+        return (width, height), []
+    parts = mask > brightest / 2
+    if components:
+        labels, count = ndimage.label(parts, structure=np.ones((3, 3)))
+        if count > MAX_PARTS:
+            raise DataError(f"{file}: {count} connected parts; clean the mask, or take one box per mask.")
+    else:
+        labels = parts.astype(np.uint8)
+    found = ndimage.find_objects(labels)
+    return (width, height), [
+        (float(x.start), float(y.start), float(x.stop), float(y.stop)) for y, x in filter(None, found)
+    ]
+
+
+def _check_png(file: Path) -> None:
+    """Only PNG reaches the decoder: other formats under that suffix would start other, older code."""
+    if read_start(file, len(PNG_START)) != PNG_START:
+        raise DataError(f"{file}: not a PNG image. Convert the mask to PNG.")
