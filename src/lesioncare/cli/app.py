@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lesioncare.cli import demo, evaluate, predict, report, splits, train
+from lesioncare.cli import boxes, demo, evaluate, predict, report, splits, train
 from lesioncare.errors import LesionCareError
 
 __all__ = ["app", "main"]
@@ -51,6 +51,7 @@ for command, panel in (
     app.command(rich_help_panel=panel, epilog=getattr(sys.modules[command.__module__], "EXAMPLES", None))(
         command
     )
+app.add_typer(boxes.boxes_app, rich_help_panel="Data")
 
 
 def _version(value: bool) -> None:

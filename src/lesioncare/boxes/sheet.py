@@ -1,0 +1,132 @@
+"""A contact sheet: images with their boxes drawn in, to look at many at once."""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image, ImageDraw
+
+from lesioncare.boxes.box import Box
+from lesioncare.boxes.boxset import BoxSet
+from lesioncare.boxes.formats.atomic import writing_file
+from lesioncare.boxes.formats.folder import ImageFolder
+from lesioncare.errors import ConfigError, DataError
+from lesioncare.images import read_image
+
+Order = Literal["file", "random", "score"]
+# Colours of Okabe and Ito, which people with any colour vision can tell apart.
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#FFFFFF")
+CAPTION = 14
+GAP = 4
+PAPER, INK = "#202020", "#F0F0F0"
+
+__all__ = ["Order", "contact_sheet", "write_sheet"]
+
+
+def contact_sheet(
+    boxset: BoxSet,
+    image_root: Path,
+    *,
+    limit: int = 40,
+    order: Order = "file",
+    seed: int = 0,
+    tile: int = 192,
+) -> Image.Image:
+    """Draw images with their boxes, in rows of at most eight.
+
+    Boxes have the colour of their source, or of their class where there is one source only; the top line says
+    which is which.
+
+    Args:
+        boxset: what to draw.
+        image_root: folder of the images.
+        limit: most images to draw.
+        order: "file" takes the first, "random" some, "score" those with the least trusted boxes.
+        seed: for "random".
+        tile: longer side of a drawn image in pixels.
+
+    Raises:
+        DataError: there is no image, or one is missing or cannot be read.
+        ConfigError: a number is not positive, or the order is none of the three.
+    """
+    if limit < 1 or tile < 1:
+        raise ConfigError(f"limit and tile must be at least 1, but got {limit} and {tile}.")
+    chosen = _choose(boxset, order, seed)[:limit]
+    if not chosen:
+        raise DataError("there is no image to draw: the set is empty.")
+    images = ImageFolder(image_root)
+    colours, named = _colours(boxset.boxes)
+    grouped = boxset.by_image()
+    columns = min(8, len(chosen))
+    step = (tile + GAP, tile + GAP + CAPTION)
+    sheet = Image.new("RGB", (columns * step[0], CAPTION + GAP + -(-len(chosen) // columns) * step[1]), PAPER)
+    _draw_legend(sheet, named)
+    for number, image in enumerate(chosen):
+        row, column = divmod(number, columns)
+        left, top = column * step[0], CAPTION + GAP + row * step[1]
+        sheet.paste(_draw_tile(images, image, grouped[image], colours, tile), (left, top))
+        ImageDraw.Draw(sheet).text((left, top + tile), _caption(image, tile), fill=INK)
+    return sheet
+
+
+def write_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet as PNG, as a whole or not at all.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    with writing_file(path) as temporary:
+        sheet.save(temporary, format="PNG")
+
+
+def _choose(boxset: BoxSet, order: str, seed: int) -> list[str]:
+    images = list(boxset.images)
+    if order == "random":
+        random.Random(seed).shuffle(images)  # noqa: S311  a choice to look at, not a secret
+    elif order == "score":
+        least = dict.fromkeys(images, 2.0)  # no box: last
+        for box in boxset.boxes:
+            least[box.image] = min(least[box.image], box.score)
+        images.sort(key=least.__getitem__)
+    elif order != "file":
+        raise ConfigError(f"order must be file, random or score, but got {order!r}.")
+    return images
+
+
+def _colours(boxes: Sequence[Box]) -> tuple[Mapping[Box, str], Mapping[str, str]]:
+    """Colour of each box, and of each source or class."""
+    by_source = len({box.source for box in boxes}) > 1
+    names = {box: box.source if by_source else (box.label or "no class") for box in boxes}
+    named = {name: COLOURS[n % len(COLOURS)] for n, name in enumerate(sorted(set(names.values())))}
+    return {box: named[name] for box, name in names.items()}, named
+
+
+def _draw_legend(sheet: Image.Image, named: Mapping[str, str]) -> None:
+    pen, left = ImageDraw.Draw(sheet), GAP
+    for name, colour in named.items():
+        pen.text((left, 0), name, fill=colour)
+        left += int(pen.textlength(name)) + 3 * GAP
+
+
+def _draw_tile(
+    images: ImageFolder, image: str, boxes: Sequence[Box], colours: Mapping[Box, str], tile: int
+) -> Image.Image:
+    found = images.find(image)
+    if found is None:
+        raise DataError(f"image {image!r} is not in {images.root}. Check the folder.")
+    picture = read_image(images.root / found)
+    width, height = picture.size
+    scale = tile / max(width, height)
+    small = picture.resize((max(1, round(width * scale)), max(1, round(height * scale))))
+    pen = ImageDraw.Draw(small)
+    for box in boxes:
+        x1, y1, x2, y2 = (value * scale for value in box.xyxy)
+        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colours[box], width=2)
+    return small
+
+
+def _caption(image: str, tile: int) -> str:
+    """The end of an id, which differs more than its beginning."""
+    most = max(1, tile // 6)
+    return image if len(image) <= most else f"...{image[-most + 3 :]}"

@@ -1,0 +1,157 @@
+"""`lesioncare boxes`: convert, look at, count and check lesion boxes of any format."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lesioncare.errors import ConfigError
+
+__all__ = ["boxes_app"]
+
+FORMATS = "coco, voc, yolo, csv, rsna, parquet, labelstudio"
+EXAMPLES = (
+    "[bold]Examples[/bold]\n\n"
+    "lesioncare boxes convert labels.json boxes.csv\n\n"
+    "lesioncare boxes convert voc/ yolo/ --to yolo --images photos/\n\n"
+    "lesioncare boxes convert marks.csv coco.json --columns image=name,x1=l,y1=t,x2=r,y2=b\n\n"
+    "lesioncare boxes check boxes.csv --images photos/ --classes mel,bcc,df"
+)
+EXIT_FINDINGS = 1
+
+BoxesIn = Annotated[Path, typer.Argument(metavar="IN", help="File or folder with boxes.", show_default=False)]
+From = Annotated[
+    str | None,
+    typer.Option("--from", help=f"Its format: {FORMATS} or masks. \\[default: guessed from the contents]"),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option("--images", help="Folder of the images; YOLO needs it, for their sizes."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Columns of a table, as in image=name,x1=left,y1=top,x2=right,y2=bottom,label=dx."),
+]
+Components = Annotated[
+    bool, typer.Option("--components", help="Masks: a box for each connected part, not for each mask.")
+]
+
+boxes_app = typer.Typer(
+    name="boxes",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Convert, look at, count and check lesion boxes.",
+    epilog=EXAMPLES,
+)
+
+
+@boxes_app.command()
+def convert(
+    source: BoxesIn,
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File or new folder.", show_default=False)],
+    from_format: From = None,
+    to_format: Annotated[
+        str | None,
+        typer.Option("--to", help=f"Format to write: {FORMATS}. \\[default: by the name's end]"),
+    ] = None,
+    images: Images = None,
+    columns: Columns = None,
+    to_columns: Annotated[
+        str | None, typer.Option(help="Columns of a table to write; only these are written.")
+    ] = None,
+    components: Components = False,
+) -> None:
+    """Convert boxes to another format, and say what that format cannot hold."""
+    from lesioncare.boxes.formats import read_boxes, write_boxes  # noqa: PLC0415  pandas and pyarrow
+    from lesioncare.cli.boxes_show import show_converted  # noqa: PLC0415
+
+    boxset = read_boxes(
+        source, from_format, image_root=images, columns=_columns(columns), components=components
+    )
+    losses = write_boxes(boxset, target, to_format, image_root=images, columns=_columns(to_columns))
+    show_converted(boxset, losses, target)
+
+
+@boxes_app.command()
+def show(
+    source: BoxesIn,
+    images: Annotated[Path, typer.Option("--images", help="Folder of the images.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")] = Path("boxes.png"),
+    from_format: From = None,
+    columns: Columns = None,
+    components: Components = False,
+    limit: Annotated[int, typer.Option(help="Most images to draw.", min=1)] = 40,
+    order: Annotated[
+        Literal["file", "random", "score"],
+        typer.Option(help="Draw the first, some at random, or the least trusted."),
+    ] = "file",
+    seed: Annotated[int, typer.Option(help="For --order random.")] = 0,
+) -> None:
+    """Draw boxes on their images, many on one sheet."""
+    from lesioncare.boxes.formats import read_boxes  # noqa: PLC0415  as above
+    from lesioncare.boxes.sheet import contact_sheet, write_sheet  # noqa: PLC0415
+    from lesioncare.cli.boxes_show import show_sheet  # noqa: PLC0415
+
+    boxset = read_boxes(
+        source, from_format, image_root=images, columns=_columns(columns), components=components
+    )
+    write_sheet(contact_sheet(boxset, images, limit=limit, order=order, seed=seed), output)
+    show_sheet(min(limit, len(boxset.images)), len(boxset.images), output)
+
+
+@boxes_app.command()
+def stats(
+    source: BoxesIn,
+    from_format: From = None,
+    images: Images = None,
+    columns: Columns = None,
+    components: Components = False,
+) -> None:
+    """Count boxes by class and source, and show their sizes and scores."""
+    from lesioncare.boxes.formats import read_boxes  # noqa: PLC0415  as above
+    from lesioncare.boxes.stats import stats_of  # noqa: PLC0415
+    from lesioncare.cli.boxes_show import show_stats  # noqa: PLC0415
+
+    boxset = read_boxes(
+        source, from_format, image_root=images, columns=_columns(columns), components=components
+    )
+    show_stats(stats_of(boxset))
+
+
+@boxes_app.command()
+def check(
+    source: BoxesIn,
+    from_format: From = None,
+    images: Images = None,
+    columns: Columns = None,
+    components: Components = False,
+    classes: Annotated[str | None, typer.Option(help="Known classes, as in mel,bcc,df.")] = None,
+    min_side: Annotated[float, typer.Option(help="Shorter sides, in pixels, are reported as tiny.")] = 4.0,
+) -> None:
+    """List boxes outside their image, tiny, doubled, of a missing image or an unknown class.
+
+    Ends with exit code 1 if there is anything to look at.
+    """
+    from lesioncare.boxes.check import check_boxes  # noqa: PLC0415  as above
+    from lesioncare.boxes.formats import read_boxes  # noqa: PLC0415
+    from lesioncare.cli.boxes_show import show_findings  # noqa: PLC0415
+
+    boxset = read_boxes(
+        source, from_format, image_root=images, columns=_columns(columns), components=components
+    )
+    known = None if classes is None else {name.strip() for name in classes.split(",")}
+    findings = check_boxes(boxset, image_root=images, classes=known, min_side=min_side)
+    show_findings(boxset, findings)
+    if findings:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _columns(text: str | None) -> dict[str, str] | None:
+    """Parse `field=column,...`."""
+    if text is None:
+        return None
+    pairs = [part.partition("=") for part in text.split(",")]
+    wrong = next((field for field, _, column in pairs if not field.strip() or not column.strip()), None)
+    if wrong is not None:
+        raise ConfigError(f"columns are named as in image=name,x1=left, but got {text!r}.")
+    return {field.strip(): column.strip() for field, _, column in pairs}

@@ -1,0 +1,79 @@
+"""What `lesioncare boxes` prints."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lesioncare.boxes.boxset import BoxSet
+from lesioncare.boxes.check import Finding
+from lesioncare.boxes.formats import Losses
+from lesioncare.boxes.stats import BoxStats, Spread
+
+MOST_FINDINGS = 50
+
+__all__ = ["show_converted", "show_findings", "show_sheet", "show_stats"]
+
+
+def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
+    """Print how much was written, and what was lost."""
+    _line(f"{len(boxset.boxes)} boxes on {len(boxset.images)} images: {target.resolve()}")
+    if losses:
+        _line(f"Lost: {losses}")
+    unknown = sum(size is None for size in boxset.images.values())
+    if unknown:
+        _line(f"The size of {unknown} images is unknown; name their folder (--images) if it matters.")
+
+
+def show_sheet(drawn: int, images: int, output: Path) -> None:
+    """Print where the sheet is."""
+    _line(f"{drawn} of {images} images: {output.resolve()}")
+
+
+def show_stats(stats: BoxStats) -> None:
+    """Print counts, sizes and scores as tables."""
+    _line(f"{stats.boxes} boxes on {stats.images} images, of which {stats.bare} have none")
+    console = Console()
+    for title, counts in (("Class", stats.classes), ("Source", stats.sources)):
+        table = Table(title, "Boxes")
+        for name, count in counts.items():
+            table.add_row(Text("no class" if name is None else name), str(count))
+        if counts:
+            console.print(table)
+    spreads = {
+        "shorter side, px": stats.side,
+        "share of the image": stats.share,
+        "score": stats.score,
+    }
+    table = Table("", "least", "quarter", "median", "three quarters", "most")
+    for title, spread in spreads.items():
+        if spread is not None:
+            table.add_row(title, *_cells(spread))
+    if stats.boxes:
+        console.print(table)
+
+
+def show_findings(boxset: BoxSet, findings: Sequence[Finding]) -> None:
+    """Print the number of findings of each kind, and the first of them."""
+    counted = f"{len(boxset.boxes)} boxes on {len(boxset.images)} images"
+    if not findings:
+        _line(f"{counted}: nothing to report")
+        return
+    kinds = Counter(finding.kind for finding in findings)
+    _line(f"{counted}: {', '.join(f'{count} x {kind}' for kind, count in kinds.most_common())}")
+    for finding in findings[:MOST_FINDINGS]:
+        _line(f"{finding.kind}: {finding.image}: {finding.detail}")
+    if len(findings) > MOST_FINDINGS:
+        _line(f"and {len(findings) - MOST_FINDINGS} more")
+
+
+def _cells(spread: Spread) -> list[str]:
+    values = (spread.minimum, spread.lower, spread.median, spread.upper, spread.maximum)
+    return [f"{value:.3g}" for value in values]
+
+
+def _line(text: str) -> None:
+    Console().print(text, soft_wrap=True, markup=False, highlight=False)
