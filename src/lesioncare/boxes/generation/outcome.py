@@ -1,0 +1,119 @@
+"""What became of one image, and the file that remembers it across a killed run."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from lesioncare.boxes.generation.maker import Found
+from lesioncare.errors import RunError
+
+__all__ = ["Outcome", "PartialFile"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One image after its turn.
+
+    Args:
+        image: its id.
+        size: width and height in pixels; None where the image cannot be read.
+        found: the box; None where nothing stands out.
+        error: why the image cannot be read.
+    """
+
+    image: str
+    size: tuple[int, int] | None = None
+    found: Found | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of a line of the file."""
+        found = self.found and {"corners": self.found.corners, "score": self.found.score}
+        return {"image": self.image, "size": self.size, "found": found}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Outcome":
+        """Undo `as_json`."""
+        found, (width, height) = fields["found"], fields["size"]
+        if found is not None:
+            x1, y1, x2, y2 = found["corners"]
+            found = Found((x1, y1, x2, y2), found["score"])
+        return cls(fields["image"], (width, height), found)
+
+
+class PartialFile:
+    """An append-only file of outcomes, one JSON line each, behind a line that tells the method.
+
+    A killed process leaves at most one torn line, at the end; it is cut off when the file is opened again.
+    Unreadable images are not remembered: the next run looks at them again.
+
+    Args:
+        path: the file; made, with its folder, where it is not there.
+        method: `repr` of the maker.
+
+    Raises:
+        RunError: the file was made with another method, is damaged before its last line, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, method: str) -> None:
+        self._path = path
+        header = {"lesioncare": "boxes", "version": 1, "method": method}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = path.open("a+b")
+        except OSError as error:
+            raise RunError(f"{path}: cannot be opened ({error}).") from error
+        try:
+            self.done = self._recover(header)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, outcomes: Iterable[Outcome]) -> None:
+        """Remember outcomes; they are safe from a kill when this returns."""
+        lines = [_line(outcome.as_json()) for outcome in outcomes if outcome.error is None]
+        self._file.write(b"".join(lines))
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _recover(self, header: dict[str, object]) -> dict[str, Outcome]:
+        self._file.seek(0)
+        text = self._file.read()
+        whole = text.rfind(b"\n") + 1
+        self._file.truncate(whole)
+        lines = text[:whole].splitlines()
+        if not lines:
+            self._file.write(_line(header))
+            self._file.flush()
+            return {}
+        self._check(lines[0], header)
+        outcomes = [self._parse(number, line) for number, line in enumerate(lines[1:], 2)]
+        return {one.image: one for one in outcomes}
+
+    def _check(self, line: bytes, header: dict[str, object]) -> None:
+        if line + b"\n" != _line(header):
+            raise RunError(
+                f"{self._path}: belongs to a run with another method or other parameters, or is not a "
+                "file of a run at all. Finish that run first, or remove the file to begin anew."
+            )
+
+    def _parse(self, number: int, line: bytes) -> Outcome:
+        try:
+            return Outcome.from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            where = f"{self._path}, line {number}"
+            raise RunError(f"{where}: damaged ({error}). Remove the file to begin anew.") from error
+
+
+def _line(fields: Mapping[str, object]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
