@@ -180,7 +180,7 @@ def png(width, height, body=b""):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1), (170_000_001, 1)])
+@pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1), (13_000, 13_000)])
 def test_a_png_that_claims_gigabytes_is_refused_at_once(size, tmp_path):
     (tmp_path / "a.png").write_bytes(png(*size, zlib.compress(bytes(1000))))
     with traced(), pytest.raises(DataError, match=r"a\.png: the image claims"):
@@ -270,6 +270,31 @@ def test_parquet_that_claims_more_rows_than_it_can_hold(tmp_path):
         read_boxes(path)
 
 
+def test_parquet_that_repeats_a_long_text(tmp_path):
+    """Ten gigabytes of text, once unpacked, in a file of a few kilobytes."""
+    rows = 100_000
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 100_000]))
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": text}), path)
+    assert path.stat().st_size < 300_000
+    before = pa.default_memory_pool().max_memory()
+    with traced(), pytest.raises(DataError, match="a text of more than 10000 bytes"):
+        read_boxes(path)
+    assert pa.default_memory_pool().max_memory() - before < 50e6
+
+
+def test_parquet_with_thousands_of_other_columns_reads_its_own(tmp_path):
+    others = {f"feature {number}": pa.array([0.5]) for number in range(3000)}
+    own = {
+        name: pa.array([value]) for name, value in zip(("x1", "y1", "x2", "y2"), (1, 2, 30, 40), strict=True)
+    }
+    pq.write_table(pa.table({**others, "image": pa.array(["a"]), **own}), tmp_path / "a.parquet")
+    assert read_boxes(tmp_path / "a.parquet").boxes[0].xyxy == (1, 2, 30, 40)
+    pq.write_table(pa.table({"picture": pa.array(["a"]), **own}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="no column image; there are picture, x1, y1, x2, y2"):
+        read_boxes(tmp_path / "b.parquet")
+
+
 def test_noise_in_a_mask_is_not_a_thousand_lesions(tmp_path):
     mask = Image.new("L", (200, 200))
     for x in range(0, 200, 4):
@@ -354,6 +379,7 @@ RESULT = "0.annotations.0.result.0"
     ("path", "value", "message"),
     [
         ("0.data", None, r"\[0\].data: expected an object, but got None"),
+        ("0.data", {"image": "a.jpg", "width": 10**400, "height": 1}, r"\[0\].data.width: expected a finite"),
         ("0.data.image", 3, r"\[0\].data.image: expected text"),
         ("0.data.image", "/data/local-files/?x=1", r"\[0\].data.image: not the address of an image"),
         ("0.data.image", "http://[", r"\[0\].data.image: not the address of an image"),

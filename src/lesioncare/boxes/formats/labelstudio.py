@@ -96,10 +96,10 @@ def _image(task: dict[str, Any], where: str) -> tuple[str, Size | None]:
     texts = [value for value in data.values() if isinstance(value, str)]
     address = data.get("image", texts[0] if len(texts) == 1 else None)
     image = _image_id(to_text(address, f"{where}.data.image"), where)
-    width, height = data.get("width"), data.get("height")
-    if isinstance(width, int) and isinstance(height, int):  # ours; another's `data` may mean other things
-        return image, to_size(width, height, f"{where}.data")
-    return image, None
+    if not all(isinstance(data.get(side), int) for side in ("width", "height")):
+        return image, None  # whole numbers are ours; another's `data` may mean other things
+    width, height = (to_number(data[side], f"{where}.data.{side}") for side in ("width", "height"))
+    return image, to_size(width, height, f"{where}.data")
 
 
 def _image_id(address: str, where: str) -> str:

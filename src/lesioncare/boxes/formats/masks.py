@@ -6,6 +6,7 @@ images themselves. A black mask says that the image has no box. Masks can be rea
 """
 
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from lesioncare.images import read_image
 
 MASK_NAME = re.compile(r"_(mask|masks|segmentation|seg|lesion|gt|groundtruth)(_\d+)?$", re.IGNORECASE)
 PNG_START = b"\x89PNG\r\n\x1a\n"
+MAX_RATIO = 1032
+"""Deflate, PNG's compression, makes nothing smaller by more than this factor."""
 MAX_PARTS = 1000
 """Most connected parts of a mask; more is noise, not lesions."""
 
@@ -88,6 +91,12 @@ def _read_one(file: Path, *, components: bool) -> tuple[Size, list[tuple[float, 
 
 
 def _check_png(file: Path) -> None:
-    """Only PNG reaches the decoder: other formats under that suffix would start other, older code."""
-    if read_start(file, len(PNG_START)) != PNG_START:
+    """Only PNG reaches the decoder, as others start older code, and no more pixels than can be."""
+    start = read_start(file, 26)
+    if not start.startswith(PNG_START):
         raise DataError(f"{file}: not a PNG image. Convert the mask to PNG.")
+    width, height, depth = struct.unpack(">IIB", start[16:25].ljust(9, b"\0"))
+    if width * height * depth > 8 * MAX_RATIO * file.stat().st_size:
+        raise DataError(
+            f"{file}: the image claims {width}x{height} pixels, more than a file of its length can hold."
+        )

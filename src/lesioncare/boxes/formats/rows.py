@@ -29,7 +29,7 @@ OWN_FIELDS = ("image", *CORNERS, "label", "source", "score", "image_width", "ima
 FIELDS = (*OWN_FIELDS, *SIZE_NAMES)
 """What a column may hold; the box is in the corners, or in x, y, width, height."""
 
-__all__ = ["CORNERS", "FIELDS", "OWN_FIELDS", "checked", "parse_rows"]
+__all__ = ["CORNERS", "FIELDS", "OWN_FIELDS", "checked", "is_wanted", "parse_rows"]
 
 
 def checked(columns: Mapping[str, str]) -> Mapping[str, str]:
@@ -42,6 +42,12 @@ def checked(columns: Mapping[str, str]) -> Mapping[str, str]:
     if strange is not None:
         raise ConfigError(f"columns: there is no field {strange!r}. The fields are {', '.join(FIELDS)}.")
     return columns
+
+
+def is_wanted(name: str, reading: Reading) -> bool:
+    """Whether a column may hold a field, by its name or because `reading.columns` names it."""
+    usual = {*FIELDS, *IMAGE_NAMES, "class", *(corner for names in CORNER_NAMES for corner in names)}
+    return name.strip().lower() in usual or name in (reading.columns or {}).values()
 
 
 def parse_rows(raw: pd.DataFrame, path: Path, reading: Reading, classes: Sequence[str]) -> BoxSet:
@@ -168,4 +174,4 @@ def _box(path: Path, cells: tuple[Any, ...]) -> Box:
 
 
 def _list(raw: pd.DataFrame) -> str:
-    return ", ".join(map(str, raw.columns[:20]))
+    return ", ".join(map(str, raw.attrs.get("columns", raw.columns)[:20]))

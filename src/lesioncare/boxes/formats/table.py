@@ -13,17 +13,19 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lesioncare.boxes.boxset import BoxSet
 from lesioncare.boxes.formats.bounds import MAX_BYTES, check_bytes, check_count, load_json_text, read_bytes
 from lesioncare.boxes.formats.format import Reading
-from lesioncare.boxes.formats.rows import CORNERS, OWN_FIELDS, checked, parse_rows
+from lesioncare.boxes.formats.rows import CORNERS, OWN_FIELDS, checked, is_wanted, parse_rows
 from lesioncare.errors import DataError
 from lesioncare.rawtable import read_raw_table
 
 RSNA = {"image": "patientId", "x": "x", "y": "y", "width": "width", "height": "height"}
 METADATA = b"lesioncare"
+MAX_TEXT_BYTES = 10_000
 # What pyarrow raises on damaged files, apart from its own exceptions.
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError)
 
@@ -57,16 +59,22 @@ def read_parquet(path: Path, reading: Reading) -> BoxSet:
         ConfigError: as for `read_csv`.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(read_bytes(path)))
+        data = pa.BufferReader(read_bytes(path))
+        file = pq.ParquetFile(data)
         _check_claims(file, path)
-        columns = [name for name in file.schema_arrow.names if _readable(file.schema_arrow.field(name).type)]
-        table = file.read(columns=columns, use_threads=False)
+        schema = file.schema_arrow
+        wanted = [
+            name for name in schema.names if is_wanted(name, reading) and _readable(schema.field(name).type)
+        ]
+        texts = [name for name in wanted if _is_text(schema.field(name).type)]
+        table = pq.ParquetFile(data, read_dictionary=texts).read(columns=wanted, use_threads=False)
         table.validate(full=True)
-        texts = {name: [_cell(value) for value in table.column(name).to_pylist()] for name in columns}
-        classes = _classes(file.schema_arrow.metadata or {}, path)
+        cells = {name: list(_cells(table.column(name), path)) for name in wanted}
+        classes = _classes(schema.metadata or {}, path)
     except _DAMAGE as error:
         raise DataError(f"{path}: not a readable Parquet table ({str(error)[:200]}).") from error
-    raw = pd.DataFrame(texts, dtype=object)
+    raw = pd.DataFrame(cells, dtype=object)
+    raw.attrs["columns"] = schema.names
     raw.index = pd.RangeIndex(2, len(raw) + 2, name="row")
     return parse_rows(raw, path, reading, classes)
 
@@ -146,11 +154,27 @@ def _check_claims(file: pq.ParquetFile, path: Path) -> None:
         raise DataError(f"{path}: claims more than {2 * MAX_BYTES} bytes of data. Split it.")
 
 
-def _readable(kind: pa.DataType) -> bool:
+def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return bool(text or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _readable(kind: pa.DataType) -> bool:
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return bool(number or pa.types.is_null(kind) or _is_text(kind))
+
+
+def _cells(column: pa.ChunkedArray, path: Path) -> Iterator[str]:
+    """Values as text; a text that many rows share exists once, or a small file could fill the memory."""
+    for chunk in column.chunks:
+        if not pa.types.is_dictionary(chunk.type):
+            yield from map(_cell, chunk.to_pylist())
+            continue
+        if (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0) > MAX_TEXT_BYTES:
+            raise DataError(f"{path}: a text of more than {MAX_TEXT_BYTES} bytes. Is it a table of boxes?")
+        values = [_cell(value) for value in chunk.dictionary.to_pylist()]
+        yield from ("" if index is None else values[index] for index in chunk.indices.to_pylist())
 
 
 def _cell(value: object) -> str:
