@@ -125,6 +125,11 @@ def test_images_that_are_no_longer_asked_for_are_left_out(moles, tmp_path):
     make_boxes(moles, "border", resume=tmp_path / "p")
     few = dict(list(moles.items())[3:5])
     assert make_boxes(few, "border", resume=tmp_path / "p") == make_boxes(few, "border")
+    Image.fromarray(mole(50)).save(tmp_path / "new.png")
+    seen = []
+    more = {**few, "new": tmp_path / "new.png"}
+    make_boxes(more, "border", resume=tmp_path / "p", progress=lambda *counts: seen.append(counts))
+    assert seen == [(3, 3)]
 
 
 @pytest.mark.parametrize("workers", [0, -1])

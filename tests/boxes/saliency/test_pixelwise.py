@@ -104,6 +104,11 @@ def test_shrinks_the_longer_side_and_never_enlarges(shape, size, expected):
     assert shrink(np.zeros((*shape, 3), np.uint8), size).shape == (*expected, 3)
 
 
+def test_shrinks_by_averaging():
+    image = np.array([[0, 100, 7, 7], [100, 200, 7, 7]], np.uint8)[..., None].repeat(3, axis=2)
+    np.testing.assert_array_equal(shrink(image, 2)[..., 0], [[100, 7]])
+
+
 def test_finish_stretches_and_enlarges():
     found = finish(np.array([[2.0, 4.0]]), (1, 2, 3))
     np.testing.assert_array_equal(found, [[0, 1]])

@@ -9,6 +9,7 @@ import pytest
 from lesioncare.boxes.saliency import ManifoldRanking, RegionContrast, RobustBackground
 from lesioncare.boxes.saliency.base import lab, shrink
 from lesioncare.boxes.saliency.rbd import _optimise
+from lesioncare.boxes.saliency.rc import _colour_contrast, _weighted
 from lesioncare.boxes.saliency.superpixels import describe, distances, number, segment
 
 from .scenes import MOLE, SKIN, blocks, disc
@@ -130,6 +131,44 @@ def test_ranking_by_hand():
     weight = math.exp(-1)  # the only distance is the largest one
     expected = 0.5 / (weight * (1 - 0.25))
     np.testing.assert_allclose(method.ranking(found), [[0, expected], [expected, 0]], rtol=1e-6)
+
+
+def test_ranks_in_two_stages():
+    method = ManifoldRanking(size=64, count=60)
+    image = blocks(np.random.default_rng(5).integers(0, 256, (8, 8)))
+    regions = segment(image, 60)
+    ranking = method.ranking(regions)
+    first = []
+    for i in range(len(regions.sizes)):
+        product = 1.0
+        for side in regions.sides:
+            ranks = [sum(row[side]) for row in ranking]
+            product *= 1 - (ranks[i] - min(ranks)) / (max(ranks) - min(ranks))
+        first.append(product)
+    query = np.array(first) > np.mean(first)
+    ranks = ranking @ query
+    expected = (ranks - ranks.min()) / np.ptp(ranks)
+    np.testing.assert_allclose(method(image), expected[regions.labels], atol=1e-4)
+
+
+def test_colour_contrast_by_hand():
+    # Region 0 is half black and half white, region 1 grey at L = 50: all black and white are 50 or 100 apart.
+    labels, codes = np.array([[0, 0, 1, 1]]), np.array([[0, 1, 2, 2]])
+    colours = np.array([[[0, 0, 0], [100, 0, 0], [50, 0, 0], [50, 0, 0]]], np.float32)
+    np.testing.assert_allclose(_colour_contrast(labels, codes, colours), [[50, 50], [50, 0]])
+
+
+def test_weighted_contrast_against_loops(regions):
+    contrast = np.random.default_rng(0).random((len(regions.sizes), len(regions.sizes)))
+    expected = [
+        sum(
+            math.exp(-math.dist(here, there) / 0.4) * regions.sizes[i] * contrast[k, i]
+            for i, there in enumerate(regions.centres)
+            if i != k
+        )
+        for k, here in enumerate(regions.centres)
+    ]
+    np.testing.assert_allclose(_weighted(regions, contrast, 0.4), expected)
 
 
 def test_region_contrast_by_hand():

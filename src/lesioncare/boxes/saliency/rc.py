@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from skimage import segmentation
 
 from lesioncare.boxes.saliency.base import Image, Map, finish, lab, shrink
-from lesioncare.boxes.saliency.superpixels import Floats, Labels, describe, distances, number
+from lesioncare.boxes.saliency.superpixels import Floats, Labels, Superpixels, describe, distances, number
 
 __all__ = ["RegionContrast"]
 
@@ -49,9 +49,14 @@ class RegionContrast:
         labels = segmentation.felzenszwalb(small, scale=self.scale, sigma=self.blur, min_size=least)
         regions = describe(labels, colours)
         contrast = _colour_contrast(labels, _quantise(small, self.bins), colours)
-        near = np.exp(-distances(regions.centres) / self.sigma2)
-        np.fill_diagonal(near, 0.0)
-        return finish(regions.paint((near * contrast) @ regions.sizes), image.shape)
+        return finish(regions.paint(_weighted(regions, contrast, self.sigma2)), image.shape)
+
+
+def _weighted(regions: Superpixels, contrast: Floats, sigma2: float) -> Floats:
+    """S [N] of equation 7, of the contrasts D_r [N, N]."""
+    near = np.exp(-distances(regions.centres) / sigma2)
+    np.fill_diagonal(near, 0.0)
+    return np.asarray((near * contrast) @ regions.sizes)
 
 
 def _quantise(image: Image, bins: int) -> Labels:
