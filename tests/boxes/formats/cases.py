@@ -22,9 +22,9 @@ SAMPLE = BoxSet(
         Box("a.png", 0, 0, 40, 30, label="黒色腫"),
         Box(
             "a.png",
-            0.1,
             0.2,
-            0.1 + 0.2,
+            0.25,
+            0.9,  # 0.2 + (0.9 - 0.2) is not 0.9
             29.999999999999996,
             label="nv",
             source="segmentation:Ünet",

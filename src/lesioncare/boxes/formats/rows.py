@@ -15,7 +15,6 @@ from lesioncare.boxes.csv_format import (
     SIZE_NAMES,
     Flags,
     Floats,
-    check_corners,
     find_columns,
     is_fraction,
     parse_corners,
@@ -62,7 +61,6 @@ def parse_rows(raw: pd.DataFrame, path: Path, reading: Reading, classes: Sequenc
     corners = _corners(raw, fields, path)
     boxed = ~np.isnan(corners[:, 0])
     images = _images(raw, fields, path)
-    check_corners(corners[boxed], raw.index.to_numpy()[boxed], path)
     if boxed.any() and not _tells_pixels(raw, reading) and is_fraction(corners[boxed], "auto"):
         corners = corners * _sizes_of(raw[fields["image"]], boxed, images, reading, path)
     others = [_cells(raw, fields.get(name)) for name in ("label", "source", "score")]
