@@ -62,7 +62,7 @@ def train(
     batch_size: Annotated[int, _option("Images per step.", _SCHEDULE)] = 32,
     learning_rate: Annotated[float, _option("Largest learning rate (AdamW, cosine).", _SCHEDULE)] = 5e-4,
     weight_decay: Annotated[float, _option("Weight decay.", _SCHEDULE)] = 0.01,
-    augment: Annotated[str, _option("none, light, dermoscopy or chest.", _SCHEDULE)] = "light",
+    augment: Annotated[str, _option("none, flips, light, dermoscopy or chest.", _SCHEDULE)] = "light",
     seed: Annotated[int, _option("Seed of everything random.", _SCHEDULE)] = 0,
     workers: Annotated[int, _option("Processes that load images.", _SCHEDULE)] = 0,
     accelerator: Annotated[str, _option("auto, cpu or gpu.", _SCHEDULE)] = "auto",

@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional
 
 from lesioncare.errors import ConfigError
 
-Augment = Literal["none", "light", "dermoscopy", "chest"]
+Augment = Literal["none", "flips", "light", "dermoscopy", "chest"]
 MIN_SIDE = 1.0
 MIN_AREA_LEFT = 0.1
 MIN_SCALE = 0.7
@@ -88,7 +88,7 @@ def train_transform(
         size: height and width that the model takes, in pixels.
         mean: of each channel, for values in [0, 1].
         std: of each channel, for values in [0, 1].
-        augment: "none"; "light": crops of 70 to 100 % of the area, left-right flips, mild colour;
+        augment: "none"; "flips": left-right and up-down; "light": crops of 70 to 100 % of the area, left-right flips, mild colour;
             "dermoscopy": light with up-down flips and, for a square size, quarter turns; "chest": small
             shifts, turns and zooms and brightness, no flips, for the heart is on the left.
 
@@ -97,6 +97,7 @@ def train_transform(
     """
     steps = {
         "none": lambda: [_resize(size)],
+        "flips": lambda: [_resize(size), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()],
         "light": lambda: _light(size),
         "dermoscopy": lambda: _dermoscopy(size),
         "chest": lambda: _chest(size),

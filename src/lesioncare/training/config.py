@@ -10,7 +10,7 @@ from lesioncare.errors import ConfigError
 AttentionName = Literal[
     "none", "care", "energy", "l1", "outside-square", "in-box-cross-entropy", "input-gradient"
 ]
-Augmentation = Literal["none", "light", "dermoscopy", "chest"]
+Augmentation = Literal["none", "flips", "light", "dermoscopy", "chest"]
 
 __all__ = ["AttentionConfig", "DataConfig", "ModelConfig", "ScheduleConfig", "TrainConfig"]
 
