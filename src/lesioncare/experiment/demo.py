@@ -1,8 +1,10 @@
 """The demonstration: synthetic images with a shortcut, a small network without and with attention."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from lesioncare.data.synthetic import SyntheticConfig, write_dataset
@@ -54,4 +56,16 @@ def run_demo(
         },
         attention={"loss": "care", "attend": "all"},
     )
-    return train_pair(config, directory, announce=lambda arm: announce(f"Training: {arm}"))
+    with _one_thread():
+        return train_pair(config, directory, announce=lambda arm: announce(f"Training: {arm}"))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """So small a network gains nothing from more threads, and loses much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
