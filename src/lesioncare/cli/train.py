@@ -52,7 +52,9 @@ def train(
         str | None, _option("224 or HEIGHTxWIDTH. \\[default: the model's]", _MODEL)
     ] = None,
     freeze: Annotated[str, _option("none, auto (all but the last stage), or a layer.", _MODEL)] = "none",
-    cache: Annotated[bool, _option("Keep the frozen part's features on disk.", _MODEL)] = True,
+    cache: Annotated[
+        str, _option("auto: keep frozen features on disk; always: images too; never.", _MODEL)
+    ] = "auto",
     views: Annotated[int, _option("Augmented views kept of each image.", _MODEL)] = 4,
     cache_dir: Annotated[Path | None, _option("Keep them here, for other runs too.", _MODEL)] = None,
     target_layer: Annotated[

@@ -89,7 +89,8 @@ def train_transform(
         mean: of each channel, for values in [0, 1].
         std: of each channel, for values in [0, 1].
         augment: "none"; "flips": left-right and up-down; "light": crops of 70 to 100 % of the area,
-            left-right flips, mild colour; "dermoscopy": light with up-down flips and, for a square size, quarter turns; "chest": small
+            left-right flips, mild colour; "dermoscopy": light with up-down flips and, for a square size,
+            quarter turns; "chest": small
             shifts, turns and zooms and brightness, no flips, for the heart is on the left.
 
     Raises:

@@ -46,7 +46,13 @@ def run_demo(
     table = write_dataset(directory / "data", SyntheticConfig(size=_SIZE, seed=seed))
     config = TrainConfig.build(
         data={"table": table, "validation": 0, "check_images": False},
-        model={"name": f"{__name__}:small_network", "weights": "none", "image_size": (_SIZE, _SIZE)},
+        model={
+            "name": f"{__name__}:small_network",
+            "weights": "none",
+            "image_size": (_SIZE, _SIZE),
+            "cache": "always",
+            "views": 8,
+        },
         schedule={
             "epochs": 24,
             "learning_rate": 3e-3,

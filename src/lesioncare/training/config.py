@@ -51,8 +51,10 @@ class ModelConfig(_Config):
     weights: str = "pretrained"  # "pretrained" (timm's), "none", or a local file
     image_size: tuple[int, int] | None = None  # (height, width); None: what the model was made for
     freeze: str = "none"  # "none", "auto" (all but the last stage), or a layer: all up to it is frozen
-    cache: bool = True  # keep the frozen part's features on disk, so that it runs once
-    views: int = Field(4, ge=1)  # augmented views cached per image; epoch e sees view e mod views
+    # Keep on disk what does not change while training: the features of what is frozen ("auto"), the augmented
+    # images themselves too where nothing is ("always"), or nothing ("never").
+    cache: Literal["auto", "always", "never"] = "auto"
+    views: int = Field(4, ge=1)  # augmented views kept of each image; epoch e sees view e mod views
     target_layer: str | None = None  # found by itself
 
 

@@ -86,7 +86,7 @@ def cache_features(
     except OSError as error:
         raise RunError(
             f"{directory}: the features cannot be written ({error}). "
-            "Free some space, choose another --cache-dir, or train with --no-cache."
+            "Free some space, choose another --cache-dir, or train with --cache never."
         ) from error
     return FeatureDataset(images, directory, views)
 
@@ -106,7 +106,8 @@ def fingerprint(images: ImageDataset, frozen: nn.Module, settings: dict[str, Any
 
 
 def _cache_view(loader: DataLoader[Any], images: int, frozen: nn.Module, directory: Path, view: int) -> None:
-    device = next(frozen.parameters()).device
+    parameter = next(frozen.parameters(), None)  # None: nothing is frozen, the images themselves are kept
+    device = torch.device("cpu") if parameter is None else parameter.device
     partial = directory / f"view{view}.part"
     kept: np.memmap[Any, np.dtype[np.float16]] | None = None
     boxes, weights, start = list[Tensor](), list[Tensor](), 0

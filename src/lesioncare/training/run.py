@@ -132,9 +132,9 @@ def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -
         "train": parts.images(parts.split.train, config, training=True),
         "validation": parts.images(parts.split.validation, config),
     }
-    cached = parts.cut is not None and config.model.cache
+    cached = config.model.cache == "always" or (config.model.cache == "auto" and parts.cut is not None)
     datasets: dict[str, Any] = dict(images)
-    if parts.cut is not None and cached:
+    if cached:
         with clock.part("cache features"):
             for name, dataset in images.items():
                 views = config.model.views if name == "train" and config.schedule.augment != "none" else 1
@@ -147,9 +147,9 @@ def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -
 
 
 def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory: Path, views: int) -> Any:
-    assert parts.cut is not None  # noqa: S101  the caller checked
+    frozen = nn.Identity() if parts.cut is None else parts.cut.frozen
     settings = {
-        "layer": parts.cut.layer,
+        "layer": None if parts.cut is None else parts.cut.layer,
         "model": config.model.name,
         "size": parts.model.image_size,
         "mean": parts.model.mean,
@@ -157,14 +157,13 @@ def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory:
         "augment": config.schedule.augment if directory.name == "train" else None,
         "seed": config.schedule.seed,
     }
-    place = directory / fingerprint(images, parts.cut.frozen, settings)
+    place = directory / fingerprint(images, frozen, settings)
     device = torch.device(
         "cuda" if torch.cuda.is_available() and config.schedule.accelerator != "cpu" else "cpu"
     )
-    frozen = parts.cut.frozen.to(device)
     size, workers = config.schedule.batch_size, config.schedule.workers
-    features = cache_features(images, frozen, place, views=views, batch_size=size, workers=workers)
-    parts.cut.frozen.to("cpu")
+    features = cache_features(images, frozen.to(device), place, views=views, batch_size=size, workers=workers)
+    frozen.cpu()
     return features
 
 
