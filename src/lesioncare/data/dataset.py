@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import Dataset, Sampler
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
@@ -118,6 +118,9 @@ def collate(items: Sequence[Item]) -> Batch:
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yield a key (epoch, index) for each of n images; shuffled by (seed, epoch) alone.
 
+    Where several processes train together (torch.distributed), each yields its share of the same order; of a
+    shuffled order all shares are equally long, for which some images are seen twice.
+
     Args:
         n: number of images.
         seed: of the order, at least 0.
@@ -136,12 +139,24 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.n
+        return len(self._share())
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(_derived_seed(self.seed, self.epoch))
-        order = torch.randperm(self.n, generator=generator).tolist() if self.shuffle else range(self.n)
-        return iter([(self.epoch, index) for index in order])
+        return iter([(self.epoch, index) for index in self._share()])
+
+    def _share(self) -> Sequence[int]:
+        if not self.shuffle:
+            order: Sequence[int] = range(self.n)
+        else:
+            generator = torch.Generator().manual_seed(_derived_seed(self.seed, self.epoch))
+            order = torch.randperm(self.n, generator=generator).tolist()
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return order
+        processes = distributed.get_world_size()
+        if self.shuffle and order:
+            missing = -len(order) % processes
+            order = [*order, *(order[index % len(order)] for index in range(missing))]
+        return order[distributed.get_rank() :: processes]
 
 
 def _derived_seed(*parts: int) -> int:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Item, Key
-from lesioncare.errors import RunError
+from lesioncare.errors import ModelError, RunError
 
 __all__ = ["FeatureDataset", "cache_features", "fingerprint"]
 
@@ -69,6 +69,7 @@ def cache_features(
 
     Raises:
         DataError: an image is damaged.
+        ModelError: a feature is not finite in 16 bits.
         RunError: the directory cannot be written.
     """
     try:
@@ -114,6 +115,8 @@ def _cache_view(loader: DataLoader[Any], images: int, frozen: nn.Module, directo
     for batch in tqdm(loader, desc=f"Features, view {view + 1}", unit="batch", leave=False):
         with torch.inference_mode():
             features = frozen(batch["images"].to(device)).half().cpu().numpy()
+        if not np.isfinite(features).all():
+            raise ModelError("The frozen part's features are too large for 16 bits: train with --no-cache.")
         if kept is None:
             shape = (images, *features.shape[1:])
             kept = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)

@@ -1,7 +1,7 @@
 """The Lightning module: a plain classifier's loop, with the attention guide around its forward pass."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -44,7 +44,7 @@ class GuidedClassifier(pl.LightningModule):
         self.network = network
         self.frozen = frozen
         self._guide = guide
-        self._attended = attended
+        self._attended_classes = attended
         self._schedule = schedule
         self._balanced_accuracy = MulticlassAccuracy(num_classes, average="macro")
 
@@ -56,10 +56,18 @@ class GuidedClassifier(pl.LightningModule):
         return self
 
     def on_train_epoch_start(self) -> None:
-        """Let an epoch's randomness follow from seed and epoch, so that a resumed run equals a whole one."""
-        torch.manual_seed(self._schedule.seed * 100_003 + self.current_epoch)
+        """Tell the guide which epoch begins."""
         if self._guide is not None:
             self._guide.set_epoch(self.current_epoch)
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
+        """Let an epoch's randomness follow from seed and epoch, so that a resumed run equals a whole one.
+
+        Not at the epoch's start: after that Lightning makes the loader's iterator, which draws a random
+        number, but in a run's first epoch, resumed or not, it is made before.
+        """
+        if batch_index == 0:
+            torch.manual_seed(self._schedule.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
         """Give the loss of one batch."""
@@ -70,7 +78,8 @@ class GuidedClassifier(pl.LightningModule):
             with self._guide.watch():
                 logits = self.network(inputs)
             classification = functional.cross_entropy(logits, labels)
-            loss = self._guide.combine(classification, labels, self._attended_boxes(batch), batch["weights"])
+            boxes, weights = self._attended(batch, "boxes"), self._attended(batch, "weights")
+            loss = self._guide.combine(classification, labels, boxes, weights)
             self._log_attention(loss, classification)
         if not torch.isfinite(loss):
             raise RunError(
@@ -106,9 +115,10 @@ class GuidedClassifier(pl.LightningModule):
             features: Tensor = self.frozen(batch["images"])
         return features
 
-    def _attended_boxes(self, batch: Batch) -> list[Tensor]:
-        pairs = zip(batch["boxes"], batch["labels"].tolist(), strict=True)
-        return [boxes if label in self._attended else boxes[:0] for boxes, label in pairs]
+    def _attended(self, batch: Batch, what: Literal["boxes", "weights"]) -> list[Tensor]:
+        """What belongs to the attended classes' boxes; nothing for the other images."""
+        pairs = zip(batch[what], batch["labels"].tolist(), strict=True)
+        return [values if label in self._attended_classes else values[:0] for values, label in pairs]
 
     def _log_attention(self, loss: Tensor, classification: Tensor) -> None:
         guide = self._guide

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lesioncare.attention import AttentionGuide
+from lesioncare.attention import AttentionGuide, find_target
 from lesioncare.data import (
     EpochSampler,
     ImageDataset,
@@ -30,12 +32,13 @@ from lesioncare.data import (
     train_transform,
 )
 from lesioncare.data.dataset import Batch
+from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import RunResult
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import make_guide
-from lesioncare.training.config import TrainConfig
+from lesioncare.training.config import ScheduleConfig, TrainConfig
 from lesioncare.training.cut import CutModel, cut_model
-from lesioncare.training.directory import RunDirectory, open_run, versions
+from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
 from lesioncare.training.features import cache_features, fingerprint, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.inputs import read_table, split_table
@@ -63,16 +66,21 @@ def train(
     Raises:
         LesionCareError: something in the table, the images, the options or the directory cannot be used.
     """
-    run = open_run(config, directory, overwrite=overwrite)
-    if run.complete:
+    run = check_run(config, directory, overwrite=overwrite)
+    if run.complete and not overwrite:
         return RunResult.load(directory)
-    clock = _Clock(run.path / "seconds.json")
     with torch.random.fork_rng(), _quiet():
         torch.manual_seed(config.schedule.seed)
-        with clock.part("read table and images"):
-            table = read_table(config.data)
-            split = split_table(table, config)
+        start = time.perf_counter()
+        table = read_table(config.data)
+        split = split_table(table, config)
+        reading = time.perf_counter() - start
         parts = _Parts.build(config, table, split)
+        _trainer(config, run, History())
+        # All that a user can get wrong was seen by now: only then is there a directory.
+        run = open_run(config, directory, overwrite=overwrite)
+        clock = _Clock(run.path / "seconds.json")
+        clock.add("read table and images", reading)
         loaders = _loaders(config, parts, cache_dir or run.path / "features", clock)
         with clock.part("train"):
             history, found = _fit(config, parts, loaders, run)
@@ -94,16 +102,26 @@ class _Parts:
     split: Split
     model: BuiltModel
     cut: CutModel | None
+    guide: AttentionGuide | None
     rare: tuple[str, ...]
 
     @classmethod
     def build(cls, config: TrainConfig, table: ImageTable, split: Split) -> "_Parts":
+        rare = rare_classes(table.class_counts(split.train), config.data.rare)
         model = build_model(config.model, len(table.classes))
+        example = torch.randn(2, 3, *model.image_size)
         cut = None
         if config.model.freeze != "none":
-            cut = cut_model(model.network, config.model.freeze, torch.randn(2, 3, *model.image_size))
-        rare = rare_classes(table.class_counts(split.train), config.data.rare)
-        return cls(table, split, model, cut, rare)
+            cut = cut_model(model.network, config.model.freeze, example)
+        guide = make_guide(config, model.network if cut is None else cut.trained, model.image_size)
+        if guide is not None:
+            _check_target(config, guide, cut, example)
+        return cls(table, split, model, cut, guide, rare)
+
+    @property
+    def learner(self) -> nn.Module:
+        """What is trained: the whole network, or its part behind the cut."""
+        return self.model.network if self.cut is None else self.cut.trained
 
     @property
     def attended(self) -> dict[str, frozenset[int]]:
@@ -137,6 +155,8 @@ def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -
     if cached:
         with clock.part("cache features"):
             for name, dataset in images.items():
+                if not len(dataset):
+                    continue
                 views = config.model.views if name == "train" and config.schedule.augment != "none" else 1
                 datasets[name] = _cached(config, parts, dataset, cache / name, views)
     train = _loader(datasets["train"], config, shuffle=True)
@@ -184,26 +204,34 @@ def _loader(dataset: Any, config: TrainConfig, *, shuffle: bool) -> DataLoader[B
 def _fit(
     config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    learner: nn.Module = parts.model.network if parts.cut is None else parts.cut.trained
-    guide = make_guide(config, learner, parts.model.image_size)
     module = GuidedClassifier(
-        learner,
+        parts.learner,
         frozen=None if parts.cut is None or loaders.cached else parts.cut.frozen,
-        guide=guide,
+        guide=parts.guide,
         attended=parts.attended[config.attention.attend],
         schedule=config.schedule,
         num_classes=len(parts.table.classes),
     )
+    module.train()  # a function of one's own may give its network in evaluation mode
     history = History()
     trainer = _trainer(config, run, history)
-    checkpoint = str(run.checkpoint) if run.checkpoint.exists() else None
+    # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
+    checkpoint = str(run.checkpoint) if zipfile.is_zipfile(run.checkpoint) else None
     trainer.fit(module, loaders.train, loaders.validation, ckpt_path=checkpoint, weights_only=True)
-    learner.cpu()
-    return pd.DataFrame(history.rows), _found(guide)
+    parts.learner.cpu()
+    return pd.DataFrame(history.rows), _found(parts.guide)
 
 
 def _trainer(config: TrainConfig, run: RunDirectory, history: History) -> pl.Trainer:
-    schedule = config.schedule
+    try:
+        return _unchecked_trainer(config.schedule, run, history)
+    except (MisconfigurationException, ModuleNotFoundError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{error} Choose another --accelerator, --devices, --precision or --logger."
+        ) from error
+
+
+def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: History) -> pl.Trainer:
     loggers = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
     keep_last = ModelCheckpoint(
         dirpath=run.checkpoint.parent,
@@ -231,6 +259,17 @@ def _precision(precision: str, accelerator: str) -> Any:
     if accelerator == "cpu" or not torch.cuda.is_available():
         return "32-true"  # bf16 is emulated, and slow, on most CPUs
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | None, example: Tensor) -> None:
+    """Find the map's layer once before training: hours may lie between the beginning and the first map."""
+    with torch.no_grad():
+        inputs = example if cut is None else cut.frozen(example)
+    try:
+        find_target(guide.model, (inputs,), {}, config.model.target_layer)
+    except ModelError as error:
+        frozen = "" if cut is None else f" What learns begins behind {cut.layer!r}: freeze less of the model."
+        raise ModelError(f"{error}{frozen}") from error
 
 
 def _found(guide: AttentionGuide | None) -> dict[str, Any]:
@@ -266,16 +305,19 @@ class _Clock:
         self._path = path
         self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
 
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        partial = self._path.with_suffix(".part")
+        partial.write_text(json.dumps(self.seconds))
+        partial.replace(self._path)
+
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-            partial = self._path.with_suffix(".part")
-            partial.write_text(json.dumps(self.seconds))
-            partial.replace(self._path)
+            self.add(name, time.perf_counter() - start)
 
 
 @contextmanager
