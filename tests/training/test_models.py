@@ -1,4 +1,5 @@
 import pickle
+import sys
 import types
 
 import pytest
@@ -144,3 +145,32 @@ def test_weights_that_cannot_be_downloaded_are_refused(monkeypatch):
 def test_an_architecture_alone_needs_no_file():
     config = ModelConfig(name="test_resnet", weights="no/such.file")
     assert build_model(config, 2, load_weights=False).network.fc.out_features == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "nn.Conv2d(3, num_classes, 1)",
+            r"must give logits \[2, 3\] for 2 images, but gave \[2, 3, 32, 32\]",
+        ),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 9))", r"but gave \[2, 9\]"),
+        ("nn.LSTM(32, num_classes)", "cannot take images of 32 x 32 pixels"),
+        ("Pair()", "but gave tuple"),
+    ],
+)
+def test_a_model_that_gives_no_logits_is_refused(tmp_path, monkeypatch, body, message):
+    (tmp_path / "oddnet.py").write_text(
+        "from torch import nn\nclass Pair(nn.Module):\n    def forward(self, x):\n        return x, x\n"
+        f"def make(num_classes):\n    return {body}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "oddnet", raising=False)
+    with pytest.raises(ModelError, match=message):
+        build("oddnet:make", image_size=(32, 32))
+
+
+def test_checking_the_logits_changes_nothing():
+    network = build(OWN).network
+    assert all(module.training for module in network.modules())
+    assert network[1].num_batches_tracked == 0

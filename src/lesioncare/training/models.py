@@ -53,10 +53,12 @@ def build_model(config: ModelConfig, num_classes: int, *, load_weights: bool = T
         network = _own_model(config.name, num_classes)
         if weights not in ("none", "pretrained"):
             _load_own_weights(network, _weights_file(weights))
+        _check_logits(config.name, network, config.image_size or (224, 224), num_classes)
         return BuiltModel(network, config.image_size or (224, 224), _IMAGENET_MEAN, _IMAGENET_STD)
     network = _timm_model(config.name, num_classes, weights)
     data: dict[str, Any] = timm.data.resolve_model_data_config(network)  # type: ignore[no-untyped-call]
     size = config.image_size or (int(data["input_size"][1]), int(data["input_size"][2]))
+    _check_logits(config.name, network, size, num_classes)
     return BuiltModel(network, size, tuple(data["mean"]), tuple(data["std"]))
 
 
@@ -124,6 +126,23 @@ def _own_model(name: str, num_classes: int) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise ModelError(f"{name!r} must return a torch.nn.Module, but gave {type(network).__name__}.")
     return network
+
+
+@torch.no_grad()
+def _check_logits(name: str, network: nn.Module, size: tuple[int, int], num_classes: int) -> None:
+    modes = {module: module.training for module in network.modules()}
+    try:
+        logits = network.eval()(torch.zeros(2, 3, *size))
+    except Exception as error:
+        raise ModelError(
+            f"{name!r} cannot take images of {size[0]} x {size[1]} pixels: {_first_line(error)} "
+            "Choose another --image-size."
+        ) from error
+    for module, training in modes.items():
+        module.training = training
+    shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != [2, num_classes]:
+        raise ModelError(f"{name!r} must give logits [2, {num_classes}] for 2 images, but gave {shape}.")
 
 
 def _load_own_weights(network: nn.Module, path: Path) -> None:
