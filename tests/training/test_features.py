@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
-from lesioncare.data import ImageDataset, load_table, train_transform
+from lesioncare.data import ImageDataset, collate, load_table, train_transform
 from lesioncare.data.table import Columns
 from lesioncare.errors import ModelError, RunError
 from lesioncare.experiment.demo import small_network
@@ -101,3 +104,17 @@ def test_removing_is_quiet_where_there_is_nothing(tmp_path):
     remove_cache(tmp_path / "cache")
     remove_cache(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts file descriptors in /proc")
+def test_a_worker_process_does_not_collect_file_descriptors(images, frozen, tmp_path):
+    kept = cache_features(images, frozen, tmp_path, views=2, batch_size=5)
+    loader = DataLoader(kept, batch_size=1, collate_fn=collate, num_workers=1, persistent_workers=True)
+    counts = []
+    for _epoch in range(4):
+        iterator = iter(loader)
+        list(iterator)
+        (worker,) = iterator._workers
+        counts.append(len(list(Path(f"/proc/{worker.pid}/fd").iterdir())))
+    assert counts[-1] <= counts[0] + 1

@@ -313,7 +313,9 @@ def test_two_classes_with_odd_names_by_folds_without_boxes(options, write_images
     labels = ["<script>alert(1)</script>"] * 12 + ["näevus, [/b] „ж“"] * 5
     table = write_images(labels)
     config = options(
-        data={"table": table, "folds": 3, "fold": 2, "validation": 0}, model={"image_size": (16, 16)}
+        data={"table": table, "folds": 3, "fold": 2, "validation": 0},
+        model={"image_size": (16, 16)},
+        attention={"loss": "none"},
     )
     result = train(config, tmp_path / "run")
     assert set(result.classes) == set(labels)
@@ -329,6 +331,15 @@ def test_folds_cover_each_image_once_whatever_the_seed(options, write_images, tm
             data={"table": table, "folds": 2, "fold": fold, "validation": 0},
             schedule={"epochs": 1, "seed": fold + 5},
             model={"image_size": (16, 16)},
+            attention={"loss": "none"},
         )
         tested.extend(train(config, tmp_path / f"run{fold}").predictions.image.tolist())
     assert sorted(tested) == sorted(f"{index}.png" for index in range(12))
+
+
+def test_attention_without_any_box_is_refused(options, write_images, tmp_path):
+    table = write_images(["a"] * 12 + ["b"] * 5)
+    config = options(data={"table": table, "validation": 0}, model={"image_size": (16, 16)})
+    with pytest.raises(ConfigError, match=r"no image has a box.*--attention none"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -131,6 +131,7 @@ def _run(
     from lesioncare.report import build_report  # noqa: PLC0415
     from lesioncare.training import TrainConfig  # noqa: PLC0415
     from lesioncare.training import train as train_one  # noqa: PLC0415
+    from lesioncare.training.trainer import is_first_process  # noqa: PLC0415
 
     config = TrainConfig.build(**parts)
     runs: tuple[RunResult, ...]
@@ -138,6 +139,8 @@ def _run(
         runs = train_pair(config, output, cache_dir=cache_dir, overwrite=overwrite, announce=_announce)
     else:
         runs = (train_one(config, output, cache_dir=cache_dir, overwrite=overwrite),)
+    if not is_first_process():
+        return
     show_results(runs)
     show_path("Report", build_report(runs, output / "report.html"))
 

@@ -111,7 +111,7 @@ def _cache_view(loader: DataLoader[Any], images: int, frozen: nn.Module, directo
     device = torch.device("cpu") if parameter is None else parameter.device
     partial = directory / f"view{view}.part"
     kept: np.memmap[Any, np.dtype[np.float16]] | None = None
-    boxes, weights, start = list[Tensor](), list[Tensor](), 0
+    boxes, weights, counts, start = list[Tensor](), list[Tensor](), list[Tensor](), 0
     for batch in tqdm(loader, desc=f"Features, view {view + 1}", unit="batch", leave=False):
         with torch.inference_mode():
             features = frozen(batch["images"].to(device)).half().cpu().numpy()
@@ -122,22 +122,23 @@ def _cache_view(loader: DataLoader[Any], images: int, frozen: nn.Module, directo
             kept = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
         kept[start : start + len(features)] = features
         start += len(features)
-        boxes.extend(batch["boxes"])
-        weights.extend(batch["weights"])
+        boxes.append(batch["boxes"])
+        weights.append(batch["weights"])
+        counts.append(batch["counts"])
     if kept is not None:
         kept.flush()
         partial.replace(_features_file(directory, view))
-    _save_boxes(_boxes_file(directory, view), boxes, weights)
+    _save_boxes(_boxes_file(directory, view), boxes, weights, counts)
 
 
-def _save_boxes(path: Path, boxes: list[Tensor], weights: list[Tensor]) -> None:
+def _save_boxes(path: Path, boxes: list[Tensor], weights: list[Tensor], counts: list[Tensor]) -> None:
     partial = path.with_suffix(".part")
     with partial.open("wb") as stream:
         np.savez(
             stream,
             boxes=torch.cat(boxes).numpy(),
             weights=torch.cat(weights).numpy(),
-            counts=np.array([len(box) for box in boxes]),
+            counts=torch.cat(counts).numpy(),
         )
     partial.replace(path)
 

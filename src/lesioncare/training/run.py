@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-import logging
+import os
 import time
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +14,6 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -36,14 +32,15 @@ from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import RunResult
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import make_guide
-from lesioncare.training.config import ScheduleConfig, TrainConfig
+from lesioncare.training.config import TrainConfig
 from lesioncare.training.cut import CutModel, cut_model
 from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
 from lesioncare.training.features import cache_features, fingerprint, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model
-from lesioncare.training.module import GuidedClassifier, History
+from lesioncare.training.module import GuidedClassifier
+from lesioncare.training.trainer import is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
 
@@ -66,32 +63,34 @@ def train(
     Raises:
         LesionCareError: something in the table, the images, the options or the directory cannot be used.
     """
+    overwrite = overwrite and is_first_process()
     run = check_run(config, directory, overwrite=overwrite)
     if run.complete and not overwrite:
         return RunResult.load(directory)
-    with torch.random.fork_rng(), _quiet():
+    with torch.random.fork_rng(), quiet():
         torch.manual_seed(config.schedule.seed)
         start = time.perf_counter()
         table = read_table(config.data)
         split = split_table(table, config)
         reading = time.perf_counter() - start
         parts = _Parts.build(config, table, split)
-        _trainer(config, run, History())
+        trainer, history = make_trainer(config.schedule, run)
         # All that a user can get wrong was seen by now: only then is there a directory.
         run = open_run(config, directory, overwrite=overwrite)
         clock = _Clock(run.path / "seconds.json")
         clock.add("read table and images", reading)
         loaders = _loaders(config, parts, cache_dir or run.path / "features", clock)
         with clock.part("train"):
-            history, found = _fit(config, parts, loaders, run)
-        with clock.part("test"):
-            result = _test(config, parts, history, found)
-    run.save_weights(parts.model.network)
-    result = dataclasses.replace(result, seconds=clock.seconds)
-    result.save(directory)
-    if cache_dir is None:
-        remove_cache(run.path / "features")
-    return result
+            _fit(config, parts, loaders, run, trainer)
+        if trainer.is_global_zero:
+            with clock.part("test"):
+                result = _test(config, parts, pd.DataFrame(history.rows))
+            run.save_weights(parts.model.network)
+            dataclasses.replace(result, seconds=clock.seconds).save(directory)
+            if cache_dir is None:
+                remove_cache(run.path / "features")
+        trainer.strategy.barrier("saved")  # the other processes of a distributed run wait for the result
+    return RunResult.load(directory)
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,9 @@ class _Parts:
         guide = make_guide(config, model.network if cut is None else cut.trained, model.image_size)
         if guide is not None:
             _check_target(config, guide, cut, example)
-        return cls(table, split, model, cut, guide, rare)
+        parts = cls(table, split, model, cut, guide, rare)
+        _check_boxes(config, parts)
+        return parts
 
     @property
     def learner(self) -> nn.Module:
@@ -202,8 +203,8 @@ def _loader(dataset: Any, config: TrainConfig, *, shuffle: bool) -> DataLoader[B
 
 
 def _fit(
-    config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+    config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory, trainer: pl.Trainer
+) -> None:
     module = GuidedClassifier(
         parts.learner,
         frozen=None if parts.cut is None or loaders.cached else parts.cut.frozen,
@@ -213,52 +214,10 @@ def _fit(
         num_classes=len(parts.table.classes),
     )
     module.train()  # a function of one's own may give its network in evaluation mode
-    history = History()
-    trainer = _trainer(config, run, history)
     # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
     checkpoint = str(run.checkpoint) if zipfile.is_zipfile(run.checkpoint) else None
     trainer.fit(module, loaders.train, loaders.validation, ckpt_path=checkpoint, weights_only=True)
     parts.learner.cpu()
-    return pd.DataFrame(history.rows), _found(parts.guide)
-
-
-def _trainer(config: TrainConfig, run: RunDirectory, history: History) -> pl.Trainer:
-    try:
-        return _unchecked_trainer(config.schedule, run, history)
-    except (MisconfigurationException, ModuleNotFoundError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"{error} Choose another --accelerator, --devices, --precision or --logger."
-        ) from error
-
-
-def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: History) -> pl.Trainer:
-    loggers = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
-    keep_last = ModelCheckpoint(
-        dirpath=run.checkpoint.parent,
-        filename=run.checkpoint.stem,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    return pl.Trainer(
-        max_epochs=schedule.epochs,
-        accelerator=schedule.accelerator,
-        devices=schedule.devices,
-        precision=_precision(schedule.precision, schedule.accelerator),
-        logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
-        callbacks=[history, keep_last],
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1_000_000,  # whole epochs are logged; steps would only cost time
-    )
-
-
-def _precision(precision: str, accelerator: str) -> Any:
-    if precision != "auto":
-        return precision
-    if accelerator == "cpu" or not torch.cuda.is_available():
-        return "32-true"  # bf16 is emulated, and slow, on most CPUs
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | None, example: Tensor) -> None:
@@ -272,13 +231,35 @@ def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | No
         raise ModelError(f"{error}{frozen}") from error
 
 
+def _check_boxes(config: TrainConfig, parts: _Parts) -> None:
+    """Attention without anything to attend to would be no attention under its name."""
+    if parts.guide is None:
+        return
+    attended, labels = parts.attended[config.attention.attend], parts.table.labels
+    if any(
+        int(labels[position]) in attended for position in parts.split.train if position in parts.table.boxes
+    ):
+        return
+    if not parts.table.boxes:
+        raise ConfigError(
+            f"{config.data.table}: no image has a box, so there is nothing to attend to. "
+            "Give boxes with --boxes or --box-columns, or train with --attention none."
+        )
+    rare = ", ".join(parts.rare) or "none"
+    raise ConfigError(
+        f"{config.data.table}: no training image of the attended classes has a box (rare classes: {rare}). "
+        "Give boxes for them, name the classes with --rare, attend to all with --attend all, "
+        "or train with --attention none."
+    )
+
+
 def _found(guide: AttentionGuide | None) -> dict[str, Any]:
     if guide is None or not guide.found:
         return {}
     return {"target_layer": guide.target.name, "closed_form": guide.target.closed_form}
 
 
-def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame, found: dict[str, Any]) -> RunResult:
+def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame) -> RunResult:
     images = parts.images(parts.split.test, config)
     loader = image_loader(images, batch_size=config.schedule.batch_size, workers=config.schedule.workers)
     predictions, maps = predict_table(
@@ -286,7 +267,7 @@ def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame, found: dict
     )
     return RunResult(
         name=config.arm,
-        config={**config.to_json(), "found": found},
+        config={**config.to_json(), "found": _found(parts.guide)},
         classes=parts.table.classes,
         rare=parts.rare,
         train_counts=parts.table.class_counts(parts.split.train),
@@ -307,7 +288,7 @@ class _Clock:
 
     def add(self, name: str, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-        partial = self._path.with_suffix(".part")
+        partial = self._path.with_suffix(f".{os.getpid()}.part")
         partial.write_text(json.dumps(self.seconds))
         partial.replace(self._path)
 
@@ -318,18 +299,3 @@ class _Clock:
             yield
         finally:
             self.add(name, time.perf_counter() - start)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice on hardware and workers from the user's screen."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            warnings.filterwarnings("ignore", module="lightning_fabric")
-            yield
-    finally:
-        logger.setLevel(level)
