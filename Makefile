@@ -55,7 +55,7 @@ lint: install
 	$(SHARED)/bin/ruff format --check $(MODULES)
 	$(SHARED)/bin/ruff check $(MODULES)
 	$(RUN) -m mypy
-	$(SHARED)/bin/lint-imports
+	PYTHONPATH=src $(SHARED)/bin/lint-imports
 
 format: install
 	$(SHARED)/bin/ruff format $(MODULES)

@@ -112,7 +112,7 @@ def _cache_view(loader: DataLoader[Any], images: int, frozen: nn.Module, directo
     partial = directory / f"view{view}.part"
     kept: np.memmap[Any, np.dtype[np.float16]] | None = None
     boxes, weights, counts, start = list[Tensor](), list[Tensor](), list[Tensor](), 0
-    for batch in tqdm(loader, desc=f"Features, view {view + 1}", unit="batch", leave=False):
+    for batch in tqdm(loader, desc=f"Keeping view {view + 1}", unit="batch", leave=False, disable=None):
         with torch.inference_mode():
             features = frozen(batch["images"].to(device)).half().cpu().numpy()
         if not np.isfinite(features).all():

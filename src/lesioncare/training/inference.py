@@ -153,4 +153,4 @@ def _boxes(table: ImageTable, positions: npt.NDArray[np.int64]) -> tuple[Floats,
 
 
 def _progress(loader: DataLoader[Batch], title: str) -> Iterable[Batch]:
-    return tqdm(loader, desc=title, unit="batch", leave=False)
+    return tqdm(loader, desc=title, unit="batch", leave=False, disable=None)
