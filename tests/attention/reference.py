@@ -1,4 +1,4 @@
-"""The formulas of the attention layer in plain float64 loops, written from the paper and not from the code."""
+"""The formulas of the attention layer in plain float64 loops, written from the formulas, not the code."""
 
 from collections.abc import Sequence
 

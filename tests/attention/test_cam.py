@@ -8,7 +8,7 @@ from lesioncare.attention import AttentionGuide, CARELoss, closed_form_cam, head
 from lesioncare.errors import ModelError
 
 from . import reference
-from .models import Pooled, gradients, mlp
+from .models import Pooled, Tail, add_in_place, gradients, mlp, relu_in_place
 
 BOX = (2.5, 3.0, 9.0, 12.25)
 LABELS = torch.tensor([2, 0])
@@ -130,7 +130,9 @@ def test_half_equals_constant_weights(kind):
     expected = gradients(model, care_of_maps(detached, 16))
     torch.testing.assert_close(gradients(model, guided_loss(model, "half")), expected)
     full = gradients(model, guided_loss(model, "full"))
-    assert not torch.allclose(full["head.weight" if kind == "linear" else "head.0.weight"], torch.zeros(1).double())
+    assert not torch.allclose(
+        full["head.weight" if kind == "linear" else "head.0.weight"], torch.zeros(1).double()
+    )
 
 
 # A whole network in numpy, to differentiate by finite differences: features tanh(C x) at 2 x 3 cells,
@@ -162,7 +164,11 @@ def test_parameter_gradients_equal_finite_differences_of_a_numpy_network(gradien
 
         return loss
 
-    conv, u, v = torch.nn.Conv2d(3, 4, 1, bias=False), torch.nn.Linear(4, 5), torch.nn.Linear(5, 2, bias=False)
+    conv, u, v = (
+        torch.nn.Conv2d(3, 4, 1, bias=False),
+        torch.nn.Linear(4, 5),
+        torch.nn.Linear(5, 2, bias=False),
+    )
     model = torch.nn.Sequential(
         conv, torch.nn.Tanh(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), u, torch.nn.Tanh(), v
     ).double()
@@ -179,6 +185,19 @@ def test_parameter_gradients_equal_finite_differences_of_a_numpy_network(gradien
         found = np.zeros(parameter.shape) if parameter.grad is None else parameter.grad.numpy()
         expected = reference.numeric_gradient(loss_of(name), values[name])
         np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("after", [torch.nn.ReLU(inplace=True), relu_in_place, add_in_place])
+def test_in_place_operations_after_the_layer_leave_map_and_gradients_right(after):
+    torch.manual_seed(0)
+    model = Tail(after).double()
+    features = model.conv(images())
+    logits = model.fc(after(features.clone()).mean((2, 3)))
+    (grad,) = torch.autograd.grad(logits[torch.arange(2), LABELS].sum(), features, create_graph=True)
+    theirs = care_of_maps((grad.mean((2, 3), keepdim=True) * features).sum(1), 16)
+    ours = guided_loss(model, layer="conv")
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(gradients(model, ours), gradients(model, theirs))
 
 
 def test_half_precision_is_widened():

@@ -47,7 +47,7 @@ def test_timm_models(name, layer, closed_form):
 
 
 def test_vgg_of_timm():
-    model = timm.create_model("vgg11", num_classes=3, num_features=16, feature_window_size=1)
+    model = timm.create_model("vgg11", num_classes=3, mlp_ratio=0.01)
     found = find_target(model, (LARGER,), {})
     assert (found.name, found.closed_form) == ("features", False)
 
@@ -241,8 +241,7 @@ def test_found_in_any_gradient_mode_and_when_frozen(context):
 
 def test_the_search_leaves_no_trace():
     model = Pooled(mlp())
-    model.features[1].eval()
-    model.train()
+    model.pool.register_forward_hook(lambda _m, _i, output: output + torch.rand_like(output))  # in any mode
     model.features.eval()  # mixed modes
     modes = [module.training for module in model.modules()]
     state, random = snapshot(model), torch.get_rng_state()
@@ -250,7 +249,7 @@ def test_the_search_leaves_no_trace():
     assert [module.training for module in model.modules()] == modes
     assert same_state(state, snapshot(model))
     assert torch.equal(random, torch.get_rng_state())
-    assert hook_count(model) == 0
+    assert hook_count(model) == 1  # the one above
     assert all(parameter.grad is None for parameter in model.parameters())
 
 

@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 from lesioncare.data import (
     EpochSampler,
     ImageDataset,
+    boxes_by_image,
     check_images,
     collate,
     eval_transform,
@@ -43,8 +44,8 @@ def test_collate_joins_images_and_lists_boxes(table):
     assert batch["images"].shape == (3, 3, 10, 20)
     assert batch["labels"].tolist() == [0, 1, 1]
     assert batch["labels"].dtype == batch["positions"].dtype == torch.int64
-    assert [tuple(boxes.shape) for boxes in batch["boxes"]] == [(1, 4), (0, 4), (2, 4)]
-    assert [weights.tolist() for weights in batch["weights"]] == [[1], [], [1, 1]]
+    assert [tuple(boxes.shape) for boxes in boxes_by_image(batch)[0]] == [(1, 4), (0, 4), (2, 4)]
+    assert [weights.tolist() for weights in boxes_by_image(batch)[1]] == [[1], [], [1, 1]]
     assert batch["positions"].tolist() == [0, 1, 2]
 
 

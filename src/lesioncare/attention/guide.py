@@ -30,8 +30,8 @@ class GuideOptions:
         reduction: how the losses of a batch's boxed images become one number. "batch": their sum divided
             by the batch size, so that an image's attention weighs as much as its classification. "boxed":
             divided by the number of boxed images. "sum": not divided, as the published code does.
-        resolution: compare at the map's size ("feature"), or exactly as if the map had been upsampled to
-            the image ("image").
+        resolution: compare at the map's size ("feature"), or as if the map had been upsampled to the image
+            ("image"): exactly so for the losses that weigh the map linearly, CARE and energy.
         start_step: attention begins after this many calls of `combine` (the paper's second stage).
         start_epoch: attention begins in this epoch, counted from 0; tell the epoch with `set_epoch`.
     """

@@ -1,7 +1,7 @@
 """From boxes in image pixels to how much of each feature cell lies inside and outside them."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import torch
@@ -62,24 +62,38 @@ class Regions:
         self._columns = matrix(image_size[1], feature_size[1]).to(self._boxes)  # [w, W]
 
     @cached_property
-    def _mask(self) -> Tensor:
+    def _sides(self) -> tuple[Tensor, Tensor]:
+        """How much of each pixel row [B, n, H] and column [B, n, W] each box covers."""
         x1, y1, x2, y2 = self._boxes.unbind(-1)  # each [B, n]
-        rows = _coverage(y1, y2, self._image_size[0])  # [B, n, H]
-        columns = _coverage(x1, x2, self._image_size[1])  # [B, n, W]
+        return _coverage(y1, y2, self._image_size[0]), _coverage(x1, x2, self._image_size[1])
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        rows, columns = self._sides
         return (rows[..., :, None] * columns[..., None, :]).amax(dim=1)  # [B, H, W]
 
     def _reduce(self, pixels: Tensor) -> Tensor:
         return self._rows @ pixels @ self._columns.T
 
+    def _product(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Reduce the product of [B, 1, H] and [B, 1, W] to [B, h, w]."""
+        return (rows @ self._rows.T).mT * (columns @ self._columns.T)
+
     @cached_property
     def inside(self) -> Tensor:
         """What of each cell lies in a box, [B, h, w], >= 0, in square pixels."""
-        return self._reduce(self._mask)
+        if self._boxes.shape[1] > 1:
+            return self._reduce(self._mask)
+        rows, columns = self._sides  # one box an image: its mask is a product, and so is what it reduces to
+        return self._product(rows, columns)
 
     @cached_property
     def outside(self) -> Tensor:
         """What of each cell lies in no box, [B, h, w], >= 0, in square pixels."""
-        return self._reduce(1 - self._mask)
+        if self._boxes.shape[1] > 1:
+            return self._reduce(1 - self._mask)
+        rows, columns = self._sides  # 1 - rc = (1 - r) + r (1 - c): sums only, so that nothing cancels
+        return self._product(1 - rows, torch.ones_like(columns)) + self._product(rows, 1 - columns)
 
     @cached_property
     def distance(self) -> Tensor:
@@ -139,12 +153,14 @@ def _axis_distance(start: Tensor, end: Tensor, length: int) -> Tensor:
     return (start[..., None] - centre).clamp(min=0) + (centre - end[..., None]).clamp(min=0)
 
 
+@lru_cache(maxsize=64)
 def _area_matrix(pixels: int, cells: int) -> Tensor:
     """[cells, pixels]: the length of each pixel that lies in each of `cells` equal cells."""
     edges = torch.arange(cells + 1, dtype=torch.float64) * (pixels / cells)
     return _coverage(edges[:-1], edges[1:], pixels)
 
 
+@lru_cache(maxsize=64)
 def _bilinear_transpose(pixels: int, cells: int) -> Tensor:
     """[cells, pixels]: the transpose of linear upsampling from cells to pixels (half-pixel centres)."""
     identity = torch.eye(cells, dtype=torch.float64)[None]

@@ -73,8 +73,9 @@ def find_target(
         ModelError: the given layer is not part of the model, or no spatial map leads to the logits.
     """
     given = None if layer is None else resolve_layer(model, layer)
-    calls, logits = _trace(model, arguments, named)
-    found = _search(calls, logits) if given is None else _last_call(calls, *given)
+    with torch.inference_mode(False), torch.enable_grad():
+        calls, logits = _trace(model, arguments, named)
+        found = _search(calls, logits) if given is None else _last_call(calls, *given)
     runs = [call for call in calls if call.module is found.module]
     return Target(found.name, found.module, _linear_head(calls, found, logits), runs.index(found))
 
@@ -98,8 +99,6 @@ def _trace(model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) 
     with ExitStack() as stack:
         stack.enter_context(_evaluation_mode(model))
         stack.enter_context(torch.random.fork_rng(devices=_devices(model)))
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
         for name, module in model.named_modules():
             if module is not model:
                 stack.enter_context(_recorded(calls, name, module))
@@ -200,6 +199,8 @@ def _passes_on(module: nn.Module) -> bool:
 def _leads_to(features: Tensor, logits: Tensor) -> bool:
     if not features.requires_grad:
         return True  # a wholly frozen model: nothing to differentiate, nothing to check
+    if not logits.requires_grad:
+        return False
     (gradient,) = torch.autograd.grad(logits.sum(), features, retain_graph=True, allow_unused=True)
     return gradient is not None
 

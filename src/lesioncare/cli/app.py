@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.cli import boxes, demo, evaluate, predict, report, splits, train
+from lesioncare.cli.allocator import keep_freed_memory
 from lesioncare.errors import LesionCareError
 
 __all__ = ["app", "main"]
@@ -48,9 +49,11 @@ for command, panel in (
     (report.report, "Train and test"),
     (splits.splits, "Data"),
 ):
-    app.command(rich_help_panel=panel, epilog=getattr(sys.modules[command.__module__], "EXAMPLES", None))(
-        command
-    )
+    app.command(
+        help=_paragraphs(command.__doc__),
+        epilog=sys.modules[command.__module__].EXAMPLES,
+        rich_help_panel=panel,
+    )(command)
 app.add_typer(boxes.boxes_app, rich_help_panel="Data")
 
 
@@ -73,6 +76,8 @@ def _options(
 
 def main() -> None:
     """Run the command line; what a user can mend ends in one message and exit code 2."""
+    keep_freed_memory()
+    sys.path.append("")  # --model package.module:function may be a file in the current folder
     try:
         app()
     except LesionCareError as error:

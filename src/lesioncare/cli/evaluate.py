@@ -51,8 +51,8 @@ def evaluate(
     if table is None:
         result = RunResult.load(run)
     else:
-        data = {"table": table, "image_root": images, "box_file": boxes, **columns}
-        result = evaluate_run(load_run(run), DataConfig.model_validate(data))
+        data = DataConfig.build(table=table, image_root=images, box_file=boxes, **columns)
+        result = evaluate_run(load_run(run), data)
     show_results((result,))
     if output is not None:
         result.save(output)

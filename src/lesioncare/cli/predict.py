@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.cli import options
+from lesioncare.errors import RunError
 
 __all__ = ["predict"]
 
@@ -34,6 +35,8 @@ def predict(
     from lesioncare.evaluation.files import write_file  # noqa: PLC0415
     from lesioncare.training.apply import load_run, predict_images  # noqa: PLC0415
 
+    if not output.parent.is_dir():
+        raise RunError(f"{output}: there is no folder {str(output.parent)!r}. Make it, or change --output.")
     frame = predict_images(
         load_run(run), source, image_root=images, image_column=image_column, batch_size=batch_size
     )

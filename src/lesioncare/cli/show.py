@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lesioncare.evaluation import Metrics, RunResult, compare, interval
@@ -26,7 +27,7 @@ def show_results(runs: Sequence[RunResult]) -> None:
     table = Table("Test part", *[run.name for run in runs])
     for name in runs[0].classes:
         shown = f"recall of {name}" + (" (rare)" if name in runs[0].rare else "")
-        table.add_row(shown, *[_percent(run.metrics.per_class[name].recall) for run in runs])
+        table.add_row(escape(shown), *[_percent(run.metrics.per_class[name].recall) for run in runs])
     for title, read in _ROWS.items():
         table.add_row(title, *[_percent(read(run.metrics)) for run in runs])
     console = Console()
@@ -44,7 +45,7 @@ def show_folds(counts: dict[str, list[int]], groups: list[int]) -> None:
     """Print how many images of each class, and how many groups, each fold has."""
     table = Table("Class", *[f"fold {fold}" for fold in range(len(groups))])
     for name, row in counts.items():
-        table.add_row(name, *[str(count) for count in row])
+        table.add_row(escape(name), *[str(count) for count in row])
     table.add_section()
     table.add_row("groups", *[str(count) for count in groups])
     Console().print(table)

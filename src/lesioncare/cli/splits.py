@@ -41,7 +41,7 @@ def splits(
     columns = options.column_options(
         image=image_column, label=label_column, group=group_column, split=None, box=None, unit="auto"
     )
-    data = DataConfig.model_validate({"table": table, "image_root": images, "check_images": False, **columns})
+    data = DataConfig.build(table=table, image_root=images, check_images=False, **columns)
     loaded = read_table(data)
     fold = assign_folds(loaded.labels, loaded.groups, n_folds=folds, seed=seed)
     members = [np.flatnonzero(fold == number) for number in range(folds)]

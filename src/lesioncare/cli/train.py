@@ -52,7 +52,9 @@ def train(
         str | None, _option("224 or HEIGHTxWIDTH. \\[default: the model's]", _MODEL)
     ] = None,
     freeze: Annotated[str, _option("none, auto (all but the last stage), or a layer.", _MODEL)] = "none",
-    cache: Annotated[bool, _option("Keep the frozen part's features on disk.", _MODEL)] = True,
+    cache: Annotated[
+        str, _option("auto: keep frozen features on disk; always: images too; never.", _MODEL)
+    ] = "auto",
     views: Annotated[int, _option("Augmented views kept of each image.", _MODEL)] = 4,
     cache_dir: Annotated[Path | None, _option("Keep them here, for other runs too.", _MODEL)] = None,
     target_layer: Annotated[
@@ -62,7 +64,7 @@ def train(
     batch_size: Annotated[int, _option("Images per step.", _SCHEDULE)] = 32,
     learning_rate: Annotated[float, _option("Largest learning rate (AdamW, cosine).", _SCHEDULE)] = 5e-4,
     weight_decay: Annotated[float, _option("Weight decay.", _SCHEDULE)] = 0.01,
-    augment: Annotated[str, _option("none, light, dermoscopy or chest.", _SCHEDULE)] = "light",
+    augment: Annotated[str, _option("none, flips, light, dermoscopy or chest.", _SCHEDULE)] = "light",
     seed: Annotated[int, _option("Seed of everything random.", _SCHEDULE)] = 0,
     workers: Annotated[int, _option("Processes that load images.", _SCHEDULE)] = 0,
     accelerator: Annotated[str, _option("auto, cpu or gpu.", _SCHEDULE)] = "auto",
@@ -129,6 +131,7 @@ def _run(
     from lesioncare.report import build_report  # noqa: PLC0415
     from lesioncare.training import TrainConfig  # noqa: PLC0415
     from lesioncare.training import train as train_one  # noqa: PLC0415
+    from lesioncare.training.trainer import is_first_process  # noqa: PLC0415
 
     config = TrainConfig.build(**parts)
     runs: tuple[RunResult, ...]
@@ -136,6 +139,8 @@ def _run(
         runs = train_pair(config, output, cache_dir=cache_dir, overwrite=overwrite, announce=_announce)
     else:
         runs = (train_one(config, output, cache_dir=cache_dir, overwrite=overwrite),)
+    if not is_first_process():
+        return
     show_results(runs)
     show_path("Report", build_report(runs, output / "report.html"))
 
@@ -156,7 +161,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ConfigError(
             f"--image-size needs a number or HEIGHTxWIDTH, as in 224 or 192x256, but got {text!r}."
         )

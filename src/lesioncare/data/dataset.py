@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import Dataset, Sampler
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
@@ -19,7 +19,7 @@ from lesioncare.images import read_image
 
 Key = int | tuple[int, int]
 
-__all__ = ["Batch", "EpochSampler", "ImageDataset", "Item", "collate"]
+__all__ = ["Batch", "EpochSampler", "ImageDataset", "Item", "boxes_by_image", "collate"]
 
 
 class Item(TypedDict):
@@ -33,12 +33,18 @@ class Item(TypedDict):
 
 
 class Batch(TypedDict):
-    """N images [N, 3, h, w], labels int64 [N], boxes N x [n, 4], weights N x [n], positions int64 [N]."""
+    """N images [N, 3, h, w], labels int64 [N], positions int64 [N], and the boxes of all of them in a row.
+
+    boxes [M, 4] and weights [M] are those of the first image, then of the second ...; counts int64 [N] says
+    how many each has, and `boxes_by_image` takes them apart. (A tensor of its own for each image would cost
+    a file descriptor each between worker processes.)
+    """
 
     images: Tensor
     labels: Tensor
-    boxes: list[Tensor]
-    weights: list[Tensor]
+    boxes: Tensor
+    weights: Tensor
+    counts: Tensor
     positions: Tensor
 
 
@@ -109,14 +115,25 @@ def collate(items: Sequence[Item]) -> Batch:
     return Batch(
         images=torch.stack([item["image"] for item in items]),
         labels=torch.tensor([item["label"] for item in items]),
-        boxes=[item["boxes"] for item in items],
-        weights=[item["weights"] for item in items],
+        boxes=torch.cat([item["boxes"] for item in items]),
+        weights=torch.cat([item["weights"] for item in items]),
+        counts=torch.tensor([len(item["boxes"]) for item in items]),
         positions=torch.tensor([item["position"] for item in items]),
     )
 
 
+def boxes_by_image(batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+    """Give the boxes, N x [n, 4], and the weights, N x [n], of each image of a batch."""
+    counts = batch["counts"].tolist()
+    return list(torch.split(batch["boxes"], counts)), list(torch.split(batch["weights"], counts))
+
+
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yield a key (epoch, index) for each of n images; shuffled by (seed, epoch) alone.
+
+    Where several processes train together (torch.distributed), each yields its share of a shuffled order; all
+    shares are equally long, for which some images are seen twice. An order that is not shuffled, of
+    validation or test, is the same in all of them.
 
     Args:
         n: number of images.
@@ -136,12 +153,21 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.n
+        return len(self._share())
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter([(self.epoch, index) for index in self._share()])
+
+    def _share(self) -> Sequence[int]:
+        if not self.shuffle:
+            return range(self.n)
         generator = torch.Generator().manual_seed(_derived_seed(self.seed, self.epoch))
-        order = torch.randperm(self.n, generator=generator).tolist() if self.shuffle else range(self.n)
-        return iter([(self.epoch, index) for index in order])
+        order: list[int] = torch.randperm(self.n, generator=generator).tolist()
+        if not order or not (distributed.is_available() and distributed.is_initialized()):
+            return order
+        processes = distributed.get_world_size()
+        order += [order[index % len(order)] for index in range(-len(order) % processes)]
+        return order[distributed.get_rank() :: processes]
 
 
 def _derived_seed(*parts: int) -> int:

@@ -32,7 +32,7 @@ def locate_images(images: pd.Series, roots: Sequence[Path], source: Path) -> pd.
         where = " or ".join(str(root) for root in roots)
         raise DataError(
             f"{source}: {len(lines)} of {len(images)} rows do not name one image in {where}: "
-            f"{first_few(lines)}. Correct the table, or name the images' folder (--image-root)."
+            f"{first_few(lines)}. Correct the table, or name the images' folder (--images)."
         )
     return images.map({image: paths[0] for image, paths in found.items()})
 

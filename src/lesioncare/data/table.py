@@ -266,7 +266,7 @@ def _roots(source: Path, image_root: Path | str | None) -> list[Path]:
     if image_root is None:
         return [source.parent, source.parent / "images"]
     if not Path(image_root).is_dir():
-        raise DataError(f"{image_root}: no such folder of images (--image-root). Check the path.")
+        raise DataError(f"{image_root}: no such folder of images (--images). Check the path.")
     return [Path(image_root)]
 
 

@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional
 
 from lesioncare.errors import ConfigError
 
-Augment = Literal["none", "light", "dermoscopy", "chest"]
+Augment = Literal["none", "flips", "light", "dermoscopy", "chest"]
 MIN_SIDE = 1.0
 MIN_AREA_LEFT = 0.1
 MIN_SCALE = 0.7
@@ -88,8 +88,9 @@ def train_transform(
         size: height and width that the model takes, in pixels.
         mean: of each channel, for values in [0, 1].
         std: of each channel, for values in [0, 1].
-        augment: "none"; "light": crops of 70 to 100 % of the area, left-right flips, mild colour;
-            "dermoscopy": light with up-down flips and, for a square size, quarter turns; "chest": small
+        augment: "none"; "flips": left-right and up-down; "light": crops of 70 to 100 % of the area,
+            left-right flips, mild colour; "dermoscopy": light with up-down flips and, for a square size,
+            quarter turns; "chest": small
             shifts, turns and zooms and brightness, no flips, for the heart is on the left.
 
     Raises:
@@ -97,6 +98,7 @@ def train_transform(
     """
     steps = {
         "none": lambda: [_resize(size)],
+        "flips": lambda: _flips(size),
         "light": lambda: _light(size),
         "dermoscopy": lambda: _dermoscopy(size),
         "chest": lambda: _chest(size),
@@ -128,6 +130,10 @@ def _pipeline(steps: list[nn.Module], mean: Sequence[float], std: Sequence[float
 def _resize(size: tuple[int, int]) -> nn.Module:
     resize: nn.Module = v2.Resize(list(size), antialias=True)
     return resize
+
+
+def _flips(size: tuple[int, int]) -> list[nn.Module]:
+    return [_resize(size), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
 
 
 def _light(size: tuple[int, int]) -> list[nn.Module]:

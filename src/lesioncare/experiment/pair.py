@@ -6,6 +6,7 @@ from pathlib import Path
 from lesioncare.errors import ConfigError
 from lesioncare.evaluation import RunResult
 from lesioncare.training import TrainConfig, train
+from lesioncare.training.directory import check_run
 from lesioncare.training.features import remove_cache
 
 __all__ = ["train_pair"]
@@ -38,8 +39,11 @@ def train_pair(
     if config.attention.loss == "none":
         raise ConfigError("A comparison needs attention: choose a loss other than 'none'.")
     shared = cache_dir or directory / "features"
+    arms = {"without": config.without_attention(), "with": config}
+    for name, one in arms.items():  # before the first trains for hours
+        check_run(one, directory / name, overwrite=overwrite)
     results = []
-    for name, one in (("without", config.without_attention()), ("with", config)):
+    for name, one in arms.items():
         announce(one.arm)
         results.append(train(one, directory / name, cache_dir=shared, overwrite=overwrite))
     if cache_dir is None:

@@ -68,7 +68,7 @@ def _page(study: Study, title: str | None) -> Page:
         config=tables.config_rows(study),
         seconds=tables.second_rows(study),
         versions=tables.version_rows(study),
-        command=tables.command(study),
+        commands=tables.commands(study),
         definitions=DEFINITIONS,
     )
 

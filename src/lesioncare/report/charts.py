@@ -73,7 +73,7 @@ def _forest_row(study: Study, name: str, axis: Axis) -> ForestRow:
         )
     comparisons = study.comparisons(key, axis)
     said = [f"{dot.arm.name} {dot.text}" for dot in dots]
-    said += [f"difference of {one.arm.name} {one.difference} points, {one.span}, {one.words}" for one in comparisons]
+    said += [f"{one.arm.name} {one.difference}, {one.span}, {one.words}" for one in comparisons]
     return ForestRow(
         name=name,
         rare=name in study.rare,

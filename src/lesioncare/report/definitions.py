@@ -7,11 +7,17 @@ __all__ = ["DEFINITIONS"]
 DEFINITIONS = tuple(
     Definition(term, meaning)
     for term, meaning in (
-        ("Rare class", "A class that these runs were told to treat as rare, or that has few training images."),
-        ("Recall", "Of the test images of a class, the share that the network names correctly (sensitivity)."),
+        ("Rare class", "A class that was named as rare for these runs, or that has few training images."),
+        (
+            "Recall",
+            "Of the test images of a class, the share that the network names correctly (sensitivity).",
+        ),
         ("Rare recall", "The mean of the recalls of the rare classes, each class counting the same."),
         ("Balanced accuracy", "The mean of the recalls of all classes that the test part holds."),
-        ("Precision", "Of the images that the network gives this class, the share that has it (predictive value)."),
+        (
+            "Precision",
+            "Of the images that the network gives this class, the share that has it (predictive value).",
+        ),
         ("F1", "The harmonic mean of precision and recall."),
         (
             "AUROC",
@@ -20,7 +26,7 @@ DEFINITIONS = tuple(
         ),
         (
             "Average precision",
-            "The area under the curve of precision against recall: how well the class is ranked when it is rare.",
+            "The area under the curve of precision against recall: how well a rare class is ranked.",
         ),
         (
             "Adjusted (logit adjustment)",
@@ -34,12 +40,15 @@ DEFINITIONS = tuple(
         ),
         ("Energy in the box", "The share of the map's positive part that lies inside the lesion's box."),
         ("Chance level", "The box's share of the image: the energy of a map that is the same everywhere."),
-        ("Centre prior", "The energy of a map that always looks at the image's centre, without seeing the image."),
+        (
+            "Centre prior",
+            "The energy of a map that always looks at the image's centre, without seeing the image.",
+        ),
         ("Pointing", "The share of the images in which the map's highest point lies in the box."),
         (
-            "95 % interval",
-            "The range of the middle 95 % of 2000 bootstrap draws of whole groups (lesions or patients) within "
-            "classes; of a difference, both arms are drawn together.",
+            "95\u202f% interval",
+            "The range of the middle 95\u202f% of 2000 bootstrap draws of whole groups (lesions or "
+            "patients) in each class; of a difference, both arms are drawn together.",
         ),
         (
             "Shown",

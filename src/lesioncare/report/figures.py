@@ -25,9 +25,10 @@ class Axis:
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """At most `count` round numbers within the axis."""
+        """About `count` round numbers within the axis."""
         slack = 1e-9 * (self.high - self.low)
-        values = MaxNLocator(nbins=max(count - 1, 1), steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
+        locator = MaxNLocator(nbins=count + 1, steps=[1, 2, 2.5, 5, 10])
+        values = locator.tick_values(self.low, self.high)
         return [float(value) for value in values if self.low - slack <= value <= self.high + slack]
 
 
@@ -80,9 +81,14 @@ def curve(title: str, meaning: str, series: Sequence[Series], share: bool) -> Cu
         meaning=meaning,
         lines=lines,
         x_ticks=tuple(Tick(x_axis.at(x), f"{x:g}") for x in x_axis.ticks(7) if x == int(x)),
-        y_ticks=tuple(Tick(100 - y_axis.at(y), f"{100 * y:g}\u202f%" if share else f"{y:g}".replace("-", "\u2212")) for y in y_axis.ticks()),
+        y_ticks=tuple(Tick(100 - y_axis.at(y), _tick_text(y, share)) for y in y_axis.ticks()),
         label=label,
     )
+
+
+def _tick_text(value: float, share: bool) -> str:
+    text = f"{100 * value:.6g}\u202f%" if share else f"{value:.6g}"
+    return text.replace("-", "\u2212")
 
 
 def _padded(values: Sequence[float], share: float) -> Axis:

@@ -29,6 +29,7 @@ _QUALITY = 80
 _MOST_EXAMPLES = 24
 _MOST_PICTURES = 96
 _SEED = 0
+_AT_RANDOM = "drawn at random"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def build_gallery(runs: Sequence[RunResult], arms: Sequence[Arm]) -> Gallery:
     picks = choose(runs)
     if not picks:
         return Gallery((), "", "The test part holds no image to show.")
-    return Gallery(tuple(_example(pick, runs, arms) for pick in picks), _rule(runs, len(picks)), "")
+    return Gallery(tuple(_example(pick, runs, arms) for pick in picks), _rule(runs, picks), "")
 
 
 def choose(runs: Sequence[RunResult]) -> list[Pick]:
@@ -74,12 +75,12 @@ def _queue(runs: Sequence[RunResult], label: int) -> Iterator[Pick]:
     order = [int(i) for i in np.argsort(-key, kind="stable") if math.isfinite(key[i])]
     reason = "the arms differ" if len(runs) > 1 else "low energy"
     by_energy = [Pick(int(rows[i]), reason) for i in order]
-    at_random = [Pick(int(row), "drawn at random") for row in drawn]
+    at_random = [Pick(int(row), _AT_RANDOM) for row in drawn]
     return _alternate(by_energy, at_random)
 
 
 def _alternate(first: Sequence[Pick], second: Sequence[Pick]) -> Iterator[Pick]:
-    """Alternately the next of each that has not been given yet; when one is used up, the rest of the other."""
+    """Alternately the next of each that was not given yet; when one is used up, the rest of the other."""
     sources, given = [iter(first), iter(second)], set[int]()
     while sources:
         source = sources.pop(0)
@@ -90,13 +91,16 @@ def _alternate(first: Sequence[Pick], second: Sequence[Pick]) -> Iterator[Pick]:
             yield pick
 
 
-def _rule(runs: Sequence[RunResult], shown: int) -> str:
+def _rule(runs: Sequence[RunResult], picks: Sequence[Pick]) -> str:
     who = "The rare classes" if runs[0].rare else "The classes"
+    shown = f"{len(picks)} images are shown; nobody picked them by eye."
+    if all(pick.reason == _AT_RANDOM for pick in picks):
+        return f"{who} take turns. Each gives a test image drawn at random (fixed seed). {shown}"
     energy = "whose energy differs most between the arms" if len(runs) > 1 else "with the lowest energy"
     return (
         f"{who} take turns. Each gives alternately the test image {energy} and one drawn at random "
-        f"(fixed seed), among its images with a box where it has any. {shown} images are shown. "
-        "Nobody picked them by eye; the first kind is chosen to be extreme, the second is typical."
+        f"(fixed seed), among its images with a box where it has any. {shown} The first kind is extreme on "
+        "purpose; the second is typical."
     )
 
 
@@ -118,7 +122,9 @@ def overlay(image: Image.Image, cam: NDArray[np.floating]) -> Image.Image:
 def _example(pick: Pick, runs: Sequence[RunResult], arms: Sequence[Arm]) -> Example:
     first = runs[0].predictions
     name = first.classes[int(first.target[pick.row])]
-    image, boxes, missing = None, (), ""
+    image: Image.Image | None = None
+    boxes: tuple[BoxMark, ...] = ()
+    missing = ""
     try:
         image = read_image(Path(str(first.path[pick.row])))
     except DataError:

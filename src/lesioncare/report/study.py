@@ -32,21 +32,23 @@ class Study:
         for run in self.runs[1:]:
             if set(run.rare) != set(first.rare):
                 raise RunError(
-                    f"runs {first.name!r} and {run.name!r} do not call the same classes rare: {first.rare} and "
-                    f"{run.rare}. Repeat one of them with the other's setting."
+                    f"runs {first.name!r} and {run.name!r} do not call the same classes rare: "
+                    f"{first.rare} and {run.rare}. Repeat one of them with the other's setting."
                 )
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
         """Names and colours."""
         first = 0 if len(self.runs) > 1 else 1  # the grey of colour 0 says "the arm to compare with"
-        return tuple(Arm(run.name, (first + number) % _COLOURS) for number, run in enumerate(self.runs))
+        names = _distinct([run.name for run in self.runs])
+        return tuple(Arm(name, (first + number) % _COLOURS) for number, name in enumerate(names))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Classes in the order of the page: rare before common, each from few to many training images."""
         first = self.runs[0]
-        return tuple(sorted(first.classes, key=lambda name: (name not in first.rare, first.train_counts.get(name, 0))))
+        counts = first.train_counts
+        return tuple(sorted(first.classes, key=lambda name: (name not in first.rare, counts.get(name, 0))))
 
     @property
     def rare(self) -> tuple[str, ...]:
@@ -58,7 +60,8 @@ class Study:
         """For each arm after the first: its differences from the first, by metric."""
         first = self.runs[0]
         return tuple(
-            compare(first.predictions, run.predictions, first.rare, first.train_counts) for run in self.runs[1:]
+            compare(first.predictions, run.predictions, first.rare, first.train_counts)
+            for run in self.runs[1:]
         )
 
     @cached_property
@@ -77,6 +80,14 @@ class Study:
             _comparison(arm, each.get(key), axis)
             for arm, each in zip(self.arms[1:], self.differences, strict=True)
         )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names; those that occur more than once get their place among the runs."""
+    return [
+        f"{name} (run {place})" if names.count(name) > 1 else name
+        for place, name in enumerate(names, start=1)
+    ]
 
 
 def _comparison(arm: Arm, difference: Difference | None, axis: Axis) -> Comparison:

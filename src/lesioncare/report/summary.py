@@ -93,10 +93,8 @@ def cards(study: Study) -> tuple[Card, ...]:
 def _values(study: Study, key: str) -> tuple[Value, ...]:
     values = []
     for arm, run, intervals in zip(study.arms, study.runs, study.intervals, strict=True):
-        if key == "energy:rare":
-            value = run.metrics.localisation["rare"].energy
-        else:
-            value = getattr(run.metrics, key)
+        metrics = run.metrics
+        value = metrics.localisation["rare"].energy if key == "energy:rare" else getattr(metrics, key)
         number = "" if value is None else f"{value:.6f}"
         values.append(Value(arm, number, text.percent(value), text.share_span(intervals.get(key))))
     return tuple(values)
@@ -109,6 +107,9 @@ def _note(study: Study, key: str) -> str:
         return "Not defined here: it needs rare test images, and training images of every class."
     if key == "rare_recall" and not study.rare:
         return "No class counts as rare in these runs."
+    absent = [name for name in study.rare if study.runs[0].metrics.per_class[name].n == 0]
+    if key.startswith("rare_recall") and absent:
+        return f"Not in the test part, so not in this average: {', '.join(absent)}."
     return ""
 
 
@@ -117,7 +118,7 @@ def _look_note(study: Study) -> str:
     if all(look.energy is None for look in looks):
         return "Not measured: no rare test image has a box and a map."
     if any(look.n_undefined for look in looks):
-        return "Images without a positive map are left out; the difference is over images that both arms have."
+        return "Images without a positive map are left out; the difference needs both arms' maps."
     return ""
 
 

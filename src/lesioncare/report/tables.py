@@ -7,12 +7,14 @@ from typing import Any
 from lesioncare.evaluation import Localisation, RunResult
 from lesioncare.evaluation.metrics import Confusion as Counts
 from lesioncare.report import text
+from lesioncare.report.command import command_line
 from lesioncare.report.study import Study
 from lesioncare.report.views import (
     Arm,
     Bar,
     ClassRow,
     ClassValues,
+    Comparison,
     ConfigRow,
     Confusion,
     ConfusionCell,
@@ -26,7 +28,16 @@ from lesioncare.report.views import (
 _STRONG = 0.74
 """Above this share a field of the confusion matrix is dark enough for the opposite text colour."""
 
-__all__ = ["class_rows", "command", "config_rows", "confusions", "count_rows", "look_sets", "second_rows", "version_rows"]
+__all__ = [
+    "class_rows",
+    "commands",
+    "config_rows",
+    "confusions",
+    "count_rows",
+    "look_sets",
+    "second_rows",
+    "version_rows",
+]
 
 
 def count_rows(study: Study) -> tuple[CountRow, ...]:
@@ -41,7 +52,8 @@ def count_rows(study: Study) -> tuple[CountRow, ...]:
 
 def _bar(name: str, counts: Mapping[str, int]) -> Bar:
     total, longest = max(sum(counts.values()), 1), max([1, *counts.values()])
-    return Bar(text.count(counts[name]), text.percent(counts[name] / total), round(100 * counts[name] / longest, 2))
+    one = counts[name]
+    return Bar(text.count(one), text.percent(one / total), round(100 * one / longest, 2))
 
 
 def class_rows(study: Study) -> tuple[ClassRow, ...]:
@@ -51,7 +63,7 @@ def class_rows(study: Study) -> tuple[ClassRow, ...]:
     for name in study.classes:
         comparisons = (None, *study.comparisons(f"recall:{name}", axis))
         values = tuple(
-            ClassValues(arm, text.percent(run.metrics.per_class[name].recall), comparison, _class_cells(run, name))
+            _class_values(arm, run, name, comparison)
             for arm, run, comparison in zip(study.arms, study.runs, comparisons, strict=True)
         )
         metrics = study.runs[0].metrics
@@ -60,9 +72,9 @@ def class_rows(study: Study) -> tuple[ClassRow, ...]:
     return tuple(rows)
 
 
-def _class_cells(run: RunResult, name: str) -> tuple[str, ...]:
+def _class_values(arm: Arm, run: RunResult, name: str, comparison: Comparison | None) -> ClassValues:
     one, look = run.metrics.per_class[name], run.metrics.localisation_per_class[name]
-    return (
+    cells = (
         text.percent(one.recall_adjusted),
         text.percent(one.precision),
         text.percent(one.f1),
@@ -71,6 +83,7 @@ def _class_cells(run: RunResult, name: str) -> tuple[str, ...]:
         text.percent(look.energy),
         text.percent(look.pointing),
     )
+    return ClassValues(arm, text.percent(one.recall), comparison, cells)
 
 
 def confusions(study: Study) -> tuple[Confusion, ...]:
@@ -92,7 +105,10 @@ def _confusion_rows(study: Study, run: RunResult, counts: Counts | None) -> tupl
     rows = []
     for name, truth in zip(study.classes, order, strict=True):
         n = run.metrics.per_class[name].n
-        cells = tuple(_cell(name, answer, counts[truth][run.classes.index(answer)], n) for answer in study.classes)
+        cells = tuple(
+            _cell(name, answer, counts[truth][column], n)
+            for answer, column in zip(study.classes, order, strict=True)
+        )
         rows.append(ConfusionRow(name, name in study.rare, text.count(n), cells))
     return tuple(rows)
 
@@ -129,7 +145,7 @@ def _look(arm: Arm, run: RunResult, key: str) -> LookRow:
 
 
 def config_rows(study: Study) -> tuple[ConfigRow, ...]:
-    """Every option, those in which the arms differ first."""
+    """Every option; those in which the arms differ come first."""
     flat = [_flatten(run.config) for run in study.runs]
     names = dict.fromkeys(name for one in flat for name in one)
     rows = []
@@ -166,10 +182,13 @@ def version_rows(study: Study) -> tuple[TableRow, ...]:
 def _rows(study: Study, read: Callable[[RunResult], Mapping[str, str]]) -> tuple[TableRow, ...]:
     columns = [read(run) for run in study.runs]
     names = dict.fromkeys(name for column in columns for name in column)
-    return tuple(TableRow(name, tuple(column.get(name, text.MISSING) for column in columns)) for name in names)
+    return tuple(TableRow(name, tuple(one.get(name, text.MISSING) for one in columns)) for name in names)
 
 
-def command(study: Study) -> str:
-    """The command lines that repeat the runs, where their settings name them; else empty."""
-    lines = [run.config.get("command") for run in study.runs]
-    return "\n".join(dict.fromkeys(line for line in lines if isinstance(line, str)))
+def commands(study: Study) -> tuple[TableRow, ...]:
+    """The command that repeats each run, where its settings tell it."""
+    rows = [
+        TableRow(arm.name, (command_line(run.config),))
+        for arm, run in zip(study.arms, study.runs, strict=True)
+    ]
+    return tuple(row for row in rows if row.cells[0])

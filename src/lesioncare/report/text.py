@@ -23,7 +23,7 @@ __all__ = [
     "verdict_words",
 ]
 
-MISSING = "–"
+MISSING = "\u2013"
 _SPACE = "\u202f"  # narrow, and no line breaks there
 _CI = f"95{_SPACE}% interval"
 _VERDICT_WORDS = {
@@ -146,7 +146,7 @@ def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str
 
 
 def energy_answer(difference: Difference | None, chance: float | None) -> str | None:
-    """Where the network looks on the boxed test images in question, beside the chance level; None without boxes."""
+    """Where the network looks on boxed test images, beside the chance level; None without boxes."""
     if difference is None:
         return None
     opening = {

@@ -19,9 +19,9 @@ __all__ = [
     "CurveLine",
     "Definition",
     "Dot",
+    "Example",
     "Forest",
     "ForestRow",
-    "Example",
     "Gallery",
     "LookRow",
     "LookSet",
@@ -331,7 +331,7 @@ class Page:
     config: tuple[ConfigRow, ...]
     seconds: tuple[TableRow, ...]
     versions: tuple[TableRow, ...]
-    command: str
+    commands: tuple[TableRow, ...]
     definitions: tuple[Definition, ...]
 
     @property

@@ -45,7 +45,7 @@ def load_run(directory: Path) -> TrainedRun:
         ModelError: the weights are damaged or do not fit.
     """
     run = RunDirectory(directory)
-    if not run.config.exists():
+    if not run.holds_run:
         inside = [name for name in ("with", "without") if (directory / name / "config.json").exists()]
         hint = (
             f" It holds two: give {' or '.join(str(directory / name) for name in inside)}." if inside else ""
@@ -117,7 +117,9 @@ def _images(trained: TrainedRun, table: ImageTable) -> ImageDataset:
 
 
 def _folder_table(folder: Path) -> ImageTable:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
     if not paths:
         raise DataError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
     names = [str(path.relative_to(folder)) for path in paths]
@@ -127,7 +129,7 @@ def _folder_table(folder: Path) -> ImageTable:
 
 
 def _unlabelled_table(source: Path, image_root: Path | None, image_column: str | None) -> ImageTable:
-    data = DataConfig(table=source, image_root=image_root, image_column=image_column)
+    data = DataConfig.build(table=source, image_root=image_root, image_column=image_column)
     return read_table(data, labelled=False)
 
 

@@ -10,13 +10,30 @@ from lesioncare.errors import ConfigError
 AttentionName = Literal[
     "none", "care", "energy", "l1", "outside-square", "in-box-cross-entropy", "input-gradient"
 ]
-Augmentation = Literal["none", "light", "dermoscopy", "chest"]
+Augmentation = Literal["none", "flips", "light", "dermoscopy", "chest"]
 
 __all__ = ["AttentionConfig", "DataConfig", "ModelConfig", "ScheduleConfig", "TrainConfig"]
 
 
+_PARTS = ("data", "model", "schedule", "attention")
+_OPTIONS = {"image_root": "images", "box_file": "boxes", "name": "model", "loss": "attention"}
+"""Field -> command-line option, where its name is another."""
+
+
 class _Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def build(cls, **fields: Any) -> Self:
+        """Make a configuration; for `TrainConfig`, from one dictionary of options per part.
+
+        Raises:
+            ConfigError: an option is unknown or has a value that cannot work; the message names it.
+        """
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise ConfigError("; ".join(map(_in_words, error.errors()))) from error
 
 
 class DataConfig(_Config):
@@ -40,7 +57,9 @@ class DataConfig(_Config):
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
         if self.fold >= self.folds:
-            raise ValueError(f"fold {self.fold} does not exist: {self.folds} folds are counted from 0")
+            raise ValueError(
+                f"--fold {self.fold} does not exist: the {self.folds} folds are 0 to {self.folds - 1}."
+            )
         return self
 
 
@@ -51,8 +70,10 @@ class ModelConfig(_Config):
     weights: str = "pretrained"  # "pretrained" (timm's), "none", or a local file
     image_size: tuple[int, int] | None = None  # (height, width); None: what the model was made for
     freeze: str = "none"  # "none", "auto" (all but the last stage), or a layer: all up to it is frozen
-    cache: bool = True  # keep the frozen part's features on disk, so that it runs once
-    views: int = Field(4, ge=1)  # augmented views cached per image; epoch e sees view e mod views
+    # Keep on disk what does not change while training: the features of what is frozen ("auto"), the augmented
+    # images themselves too where nothing is ("always"), or nothing ("never").
+    cache: Literal["auto", "always", "never"] = "auto"
+    views: int = Field(4, ge=1)  # augmented views kept of each image; epoch e sees view e mod views
     target_layer: str | None = None  # found by itself
 
 
@@ -94,18 +115,6 @@ class TrainConfig(_Config):
     schedule: ScheduleConfig = ScheduleConfig()
     attention: AttentionConfig = AttentionConfig()
 
-    @classmethod
-    def build(cls, **parts: dict[str, Any]) -> "TrainConfig":
-        """Make a configuration from one dictionary of options per part.
-
-        Raises:
-            ConfigError: an option is unknown or has a value that cannot work.
-        """
-        try:
-            return cls.model_validate(parts)
-        except ValidationError as error:
-            raise ConfigError(_in_words(error)) from error
-
     @property
     def arm(self) -> str:
         """What tables and pictures call the run."""
@@ -126,9 +135,13 @@ class TrainConfig(_Config):
         return self.model_dump(mode="json")
 
 
-def _in_words(error: ValidationError) -> str:
-    def one(problem: Any) -> str:
-        option = ".".join(str(part) for part in problem["loc"]) or "options"
-        return f"{option}: {problem['msg']} (got {problem['input']!r})"
-
-    return "; ".join(one(problem) for problem in error.errors())
+def _in_words(problem: Any) -> str:
+    if problem["type"] == "value_error":  # a check of several options, which names them itself
+        return str(problem["msg"]).removeprefix("Value error, ")
+    place = [str(step) for step in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        return f"{'.'.join(place)}: there is no such option."
+    field = place[1] if place[0] in _PARTS and len(place) > 1 else place[0]
+    option = _OPTIONS.get(field, field).replace("_", "-")
+    message = problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"--{option}: {message}, but got {problem['input']!r}."

@@ -54,6 +54,8 @@ def cut_model(network: nn.Module, layer: str, example: Tensor) -> CutModel:
         )
     frozen = fx.GraphModule(network, _graph_until(graph, calls[0])).eval().requires_grad_(False)
     trained = fx.GraphModule(network, _graph_after(graph, calls[0], layer))
+    if not any(parameter.requires_grad for parameter in trained.parameters()):
+        raise ModelError(f"Behind the layer {layer!r} nothing is left that could learn; freeze less.")
     _verify(network, frozen, trained, example)
     return CutModel(layer, frozen, trained)
 

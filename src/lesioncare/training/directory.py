@@ -14,8 +14,15 @@ from torch import nn
 from lesioncare.errors import RunError
 from lesioncare.training.config import TrainConfig
 
-__all__ = ["RunDirectory", "open_run", "versions"]
+__all__ = ["RunDirectory", "check_run", "open_run", "versions"]
 
+_PARTS = {"data", "model", "schedule", "attention"}
+_MADE_HERE = {
+    *("config.json", "config.part", "seconds.json", "seconds.part", "checkpoints", "features", "logs"),
+    *("model.safetensors", "model.part", "result.json", "history.csv", "predictions.csv", "metrics.json"),
+    *("maps.npz", "report.html"),
+}
+"""All that a run's directory may hold if it is to be deleted for another run."""
 _LIBRARIES = ("lesioncare", "torch", "timm", "torchvision", "pytorch-lightning")
 
 
@@ -46,6 +53,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def holds_run(self) -> bool:
+        """Whether there is a run, finished or not."""
+        return self.config.exists() and _read_json(self.config).keys() >= _PARTS
+
+    @property
     def complete(self) -> bool:
         """Whether the run has ended and left its results (result.json is written last)."""
         return (self.path / "result.json").exists() and self.weights.exists()
@@ -66,23 +78,43 @@ class RunDirectory:
         return TrainConfig.build(**_read_json(self.config))
 
 
+def check_run(config: TrainConfig, path: Path, *, overwrite: bool = False) -> RunDirectory:
+    """Make sure that a run can be in a directory; nothing is written or deleted.
+
+    Raises:
+        RunError: the directory holds something else, or a run with other options; with `overwrite`, it holds
+            files that no run made.
+    """
+    run = RunDirectory(path)
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path}: is a file. Give a directory with --output.")
+    names = {entry.name for entry in path.iterdir()} if path.exists() else set()
+    # A run that was stopped in its first moment has left config.part alone.
+    if names - {"config.part"} and not run.holds_run:
+        raise RunError(f"{path}: is not empty and holds no run. Give another directory with --output.")
+    if run.holds_run and not overwrite:
+        _check_same(config.to_json(), _read_json(run.config), path)
+    foreign = sorted(name for name in names - _MADE_HERE if not name.endswith(".tmp"))
+    if overwrite and foreign:
+        raise RunError(
+            f"{path}: cannot be overwritten, for it also holds what no run made: {', '.join(foreign[:5])}. "
+            "Move that elsewhere, or give another directory with --output."
+        )
+    return run
+
+
 def open_run(config: TrainConfig, path: Path, *, overwrite: bool = False) -> RunDirectory:
     """Make a run's directory, or go on in one that was made for the same options.
 
     Raises:
-        RunError: the directory holds something else, or a run with other options; or it cannot be written.
+        RunError: see `check_run`; or the directory cannot be written.
     """
-    run = RunDirectory(path)
-    if overwrite and run.config.exists():
-        shutil.rmtree(path)
-    if path.exists() and not path.is_dir():
-        raise RunError(f"{path}: is a file. Give a directory with --output.")
-    if run.config.exists():
-        _check_same(config.to_json(), _read_json(run.config), path)
+    run = check_run(config, path, overwrite=overwrite)
+    if run.config.exists() and not overwrite:
         return run
-    if path.exists() and any(path.iterdir()):
-        raise RunError(f"{path}: is not empty and holds no run. Give another directory with --output.")
     try:
+        if run.config.exists():
+            shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
         partial = run.config.with_suffix(".part")
         partial.write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Item, Key
-from lesioncare.errors import RunError
+from lesioncare.errors import ModelError, RunError
 
 __all__ = ["FeatureDataset", "cache_features", "fingerprint"]
 
@@ -69,6 +69,7 @@ def cache_features(
 
     Raises:
         DataError: an image is damaged.
+        ModelError: a feature is not finite in 16 bits.
         RunError: the directory cannot be written.
     """
     try:
@@ -86,7 +87,7 @@ def cache_features(
     except OSError as error:
         raise RunError(
             f"{directory}: the features cannot be written ({error}). "
-            "Free some space, choose another --cache-dir, or train with --no-cache."
+            "Free some space, choose another --cache-dir, or train with --cache never."
         ) from error
     return FeatureDataset(images, directory, views)
 
@@ -106,34 +107,38 @@ def fingerprint(images: ImageDataset, frozen: nn.Module, settings: dict[str, Any
 
 
 def _cache_view(loader: DataLoader[Any], images: int, frozen: nn.Module, directory: Path, view: int) -> None:
-    device = next(frozen.parameters()).device
+    parameter = next(frozen.parameters(), None)  # None: nothing is frozen, the images themselves are kept
+    device = torch.device("cpu") if parameter is None else parameter.device
     partial = directory / f"view{view}.part"
     kept: np.memmap[Any, np.dtype[np.float16]] | None = None
-    boxes, weights, start = list[Tensor](), list[Tensor](), 0
-    for batch in tqdm(loader, desc=f"Features, view {view + 1}", unit="batch", leave=False):
+    boxes, weights, counts, start = list[Tensor](), list[Tensor](), list[Tensor](), 0
+    for batch in tqdm(loader, desc=f"Keeping view {view + 1}", unit="batch", leave=False, disable=None):
         with torch.inference_mode():
             features = frozen(batch["images"].to(device)).half().cpu().numpy()
+        if not np.isfinite(features).all():
+            raise ModelError("The frozen part's features are too large for 16 bits: train with --no-cache.")
         if kept is None:
             shape = (images, *features.shape[1:])
             kept = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
         kept[start : start + len(features)] = features
         start += len(features)
-        boxes.extend(batch["boxes"])
-        weights.extend(batch["weights"])
+        boxes.append(batch["boxes"])
+        weights.append(batch["weights"])
+        counts.append(batch["counts"])
     if kept is not None:
         kept.flush()
         partial.replace(_features_file(directory, view))
-    _save_boxes(_boxes_file(directory, view), boxes, weights)
+    _save_boxes(_boxes_file(directory, view), boxes, weights, counts)
 
 
-def _save_boxes(path: Path, boxes: list[Tensor], weights: list[Tensor]) -> None:
+def _save_boxes(path: Path, boxes: list[Tensor], weights: list[Tensor], counts: list[Tensor]) -> None:
     partial = path.with_suffix(".part")
     with partial.open("wb") as stream:
         np.savez(
             stream,
             boxes=torch.cat(boxes).numpy(),
             weights=torch.cat(weights).numpy(),
-            counts=np.array([len(box) for box in boxes]),
+            counts=torch.cat(counts).numpy(),
         )
     partial.replace(path)
 

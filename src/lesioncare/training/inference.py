@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from lesioncare.attention import AttentionGuide, Regions
-from lesioncare.data import EpochSampler, ImageDataset, ImageTable, collate
+from lesioncare.data import EpochSampler, ImageDataset, ImageTable, boxes_by_image, collate
 from lesioncare.data.dataset import Batch
 from lesioncare.errors import ModelError
 from lesioncare.evaluation import area_share, centre_energy, energy_in_box, pointing_hit
@@ -115,7 +115,7 @@ class _Watcher:
         if maps is None:
             return _Part(rows, None, {name: np.full(len(rows), np.nan) for name in _LOOKS})
         size = (int(images.shape[-2]), int(images.shape[-1]))
-        return _Part(rows, _stored(maps), _looks(maps, batch["boxes"], size))
+        return _Part(rows, _stored(maps), _looks(maps, boxes_by_image(batch)[0], size))
 
     def _with_maps(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with self._guide.watch(always=True):
@@ -153,4 +153,4 @@ def _boxes(table: ImageTable, positions: npt.NDArray[np.int64]) -> tuple[Floats,
 
 
 def _progress(loader: DataLoader[Batch], title: str) -> Iterable[Batch]:
-    return tqdm(loader, desc=title, unit="batch", leave=False)
+    return tqdm(loader, desc=title, unit="batch", leave=False, disable=None)

@@ -3,7 +3,9 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import timm
@@ -12,10 +14,15 @@ from safetensors import SafetensorError
 from torch import nn
 
 from lesioncare.errors import ConfigError, ModelError
+from lesioncare.rawtable import first_few
 from lesioncare.training.config import ModelConfig
 
 __all__ = ["BuiltModel", "build_model"]
 
+_UNREADABLE = (
+    *(SafetensorError, UnpicklingError, OSError, RuntimeError, ValueError, EOFError),
+    *(AttributeError, TypeError),  # a torch file that holds no dictionary
+)
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -46,70 +53,117 @@ def build_model(config: ModelConfig, num_classes: int, *, load_weights: bool = T
         network = _own_model(config.name, num_classes)
         if weights not in ("none", "pretrained"):
             _load_own_weights(network, _weights_file(weights))
+        _check_logits(config.name, network, config.image_size or (224, 224), num_classes)
         return BuiltModel(network, config.image_size or (224, 224), _IMAGENET_MEAN, _IMAGENET_STD)
     network = _timm_model(config.name, num_classes, weights)
     data: dict[str, Any] = timm.data.resolve_model_data_config(network)  # type: ignore[no-untyped-call]
     size = config.image_size or (int(data["input_size"][1]), int(data["input_size"][2]))
+    _check_logits(config.name, network, size, num_classes)
     return BuiltModel(network, size, tuple(data["mean"]), tuple(data["std"]))
 
 
 def _timm_model(name: str, num_classes: int, weights: str) -> nn.Module:
     if not timm.is_model(name):
-        close = timm.list_models(f"*{name}*")[:5] or timm.list_models(f"{name[:5]}*")[:5]
+        close = get_close_matches(name, timm.list_models(), n=5)
         hint = f" Close names: {', '.join(close)}." if close else ""
         raise ModelError(
             f"timm has no model {name!r}.{hint} A model of your own is given as package.module:function."
         )
-    options: dict[str, Any] = {"pretrained": weights != "none"}
-    if weights not in ("none", "pretrained"):
-        options["pretrained_cfg_overlay"] = {"file": str(_weights_file(weights))}
+    path = None if weights in ("none", "pretrained") else _weights_file(weights)
     try:
-        model: nn.Module = timm.create_model(name, num_classes=num_classes, **options)
+        model: nn.Module = timm.create_model(
+            name, num_classes=num_classes, pretrained=weights == "pretrained"
+        )
     except Exception as error:
-        if weights == "none":
+        if weights != "pretrained":
             raise ModelError(f"timm could not build {name!r}: {error}") from error
         remedy = "Give a local file with --weights FILE, or train from random weights with --weights none."
         raise ModelError(
-            f"The weights {weights!r} of {name!r} could not be loaded: {_first_line(error)} {remedy}"
+            f"The weights of {name!r} could not be downloaded and loaded: {_first_line(error)} {remedy}"
         ) from error
+    if path is not None:
+        _load_timm_weights(model, path)
     return model
+
+
+def _load_timm_weights(network: Any, path: Path) -> None:
+    """Load all but a head for another number of classes.
+
+    timm's own loading is not strict then, and would take the weights of another architecture in silence.
+    """
+    heads = network.pretrained_cfg.get("classifier") or ()
+    prefixes = tuple(f"{head}." for head in ([heads] if isinstance(heads, str) else heads))
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    state = {
+        name: tensor
+        for name, tensor in read_weights(path).items()
+        if not name.startswith(prefixes) or tensor.shape == shapes.get(name)
+    }
+    try:
+        found = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ModelError(f"{path}: the weights are of another model: {_last_line(error)}") from error
+    wrong = [f"no {name}" for name in found.missing_keys if not name.startswith(prefixes)]
+    wrong += [f"a foreign {name}" for name in found.unexpected_keys]
+    if wrong:
+        raise ModelError(
+            f"{path}: the weights are of another model: {first_few(wrong)}. Give a file that fits --model."
+        )
 
 
 def _own_model(name: str, num_classes: int) -> nn.Module:
     module_name, _, attribute = name.partition(":")
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ModelError(f"The model {name!r} cannot be imported: {error}.") from error
-    network = factory(num_classes=num_classes)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelError(
+            f"The model {name!r} cannot be imported: {error}. It is given as package.module:function."
+        ) from error
+    try:
+        network = factory(num_classes=num_classes)
+    except TypeError as error:
+        raise ModelError(f"{name!r} could not be called with num_classes={num_classes}: {error}.") from error
     if not isinstance(network, nn.Module):
         raise ModelError(f"{name!r} must return a torch.nn.Module, but gave {type(network).__name__}.")
     return network
+
+
+@torch.no_grad()
+def _check_logits(name: str, network: nn.Module, size: tuple[int, int], num_classes: int) -> None:
+    modes = {module: module.training for module in network.modules()}
+    try:
+        logits = network.eval()(torch.zeros(2, 3, *size))
+    except Exception as error:
+        raise ModelError(
+            f"{name!r} cannot take images of {size[0]} x {size[1]} pixels: {_first_line(error)} "
+            "Choose another --image-size."
+        ) from error
+    for module, training in modes.items():
+        module.training = training
+    shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != [2, num_classes]:
+        raise ModelError(f"{name!r} must give logits [2, {num_classes}] for 2 images, but gave {shape}.")
 
 
 def _load_own_weights(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(read_weights(path))
     except RuntimeError as error:
-        raise ModelError(f"{path}: the weights do not fit the model: {_first_line(error)}") from error
+        raise ModelError(f"{path}: the weights do not fit the model: {_last_line(error)}") from error
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a state dict from a safetensors file, or from a torch file as data only.
+    """Read a state dict from a safetensors file, or from a torch file (or its training checkpoint), as data.
 
     Raises:
         ModelError: the file is damaged, or holds something else.
     """
-    from safetensors.torch import load_file  # noqa: PLC0415  safetensors.torch imports slowly
-
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
+        state: dict[str, torch.Tensor] = timm.models.load_state_dict(str(path))
+    except _UNREADABLE as error:
         raise ModelError(f"{path}: not a readable weights file: {_first_line(error)}") from error
-    if not isinstance(state, dict):
-        raise ModelError(f"{path}: expected a state dict, but the file holds {type(state).__name__}.")
+    if not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError(f"{path}: expected a state dict, but the file holds something else.")
     return state
 
 
@@ -125,3 +179,8 @@ def _weights_file(weights: str) -> Path:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__
+
+
+def _last_line(error: BaseException) -> str:
+    """Torch lists what does not fit after a heading."""
+    return str(error).strip().splitlines()[-1].strip()[:300]

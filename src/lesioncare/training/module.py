@@ -11,7 +11,7 @@ from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
 from lesioncare.attention import AttentionGuide
-from lesioncare.data.dataset import Batch
+from lesioncare.data import Batch, boxes_by_image
 from lesioncare.errors import RunError
 from lesioncare.training.config import ScheduleConfig
 
@@ -44,7 +44,7 @@ class GuidedClassifier(pl.LightningModule):
         self.network = network
         self.frozen = frozen
         self._guide = guide
-        self._attended = attended
+        self._attended_classes = attended
         self._schedule = schedule
         self._balanced_accuracy = MulticlassAccuracy(num_classes, average="macro")
 
@@ -56,10 +56,18 @@ class GuidedClassifier(pl.LightningModule):
         return self
 
     def on_train_epoch_start(self) -> None:
-        """Let an epoch's randomness follow from seed and epoch, so that a resumed run equals a whole one."""
-        torch.manual_seed(self._schedule.seed * 100_003 + self.current_epoch)
+        """Tell the guide which epoch begins."""
         if self._guide is not None:
             self._guide.set_epoch(self.current_epoch)
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
+        """Let an epoch's randomness follow from seed and epoch, so that a resumed run equals a whole one.
+
+        Not at the epoch's start: after that Lightning makes the loader's iterator, which draws a random
+        number, but in a run's first epoch, resumed or not, it is made before.
+        """
+        if batch_index == 0:
+            torch.manual_seed(self._schedule.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
         """Give the loss of one batch."""
@@ -70,23 +78,24 @@ class GuidedClassifier(pl.LightningModule):
             with self._guide.watch():
                 logits = self.network(inputs)
             classification = functional.cross_entropy(logits, labels)
-            loss = self._guide.combine(classification, labels, self._attended_boxes(batch), batch["weights"])
-            self._log_attention(loss, classification)
+            loss = self._guide.combine(classification, labels, *self._attended(batch))
+            self._log_attention(loss, classification, len(labels))
         if not torch.isfinite(loss):
             raise RunError(
                 f"The loss became {loss.item()} in epoch {self.current_epoch}. "
                 "Lower the learning rate; the last checkpoint is kept."
             )
-        self._log("train_loss", loss, prog_bar=True)
-        self._log("train_classification_loss", classification)
+        self._log("train_loss", loss, len(labels), prog_bar=True)
+        self._log("train_classification_loss", classification, len(labels))
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
         """Count one batch into the validation loss and balanced accuracy."""
         logits = self.network(self._inputs(batch))
         self._balanced_accuracy.update(logits, batch["labels"])
-        self._log("validation_loss", functional.cross_entropy(logits, batch["labels"]))
-        self._log("validation_balanced_accuracy", self._balanced_accuracy, prog_bar=True)
+        images, loss = len(logits), functional.cross_entropy(logits, batch["labels"])
+        self._log("validation_loss", loss, images)
+        self._log("validation_balanced_accuracy", self._balanced_accuracy, images, prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; a linear warm-up over the first epoch (at most a fifth of the steps), then a cosine to 0."""
@@ -106,17 +115,20 @@ class GuidedClassifier(pl.LightningModule):
             features: Tensor = self.frozen(batch["images"])
         return features
 
-    def _attended_boxes(self, batch: Batch) -> list[Tensor]:
-        pairs = zip(batch["boxes"], batch["labels"].tolist(), strict=True)
-        return [boxes if label in self._attended else boxes[:0] for boxes, label in pairs]
+    def _attended(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+        """Boxes and weights of each image; none for the images of other classes."""
+        seen = [label in self._attended_classes for label in batch["labels"].tolist()]
+        boxes, weights = boxes_by_image(batch)
+        return _where(seen, boxes), _where(seen, weights)
 
-    def _log_attention(self, loss: Tensor, classification: Tensor) -> None:
+    def _log_attention(self, loss: Tensor, classification: Tensor, images: int) -> None:
         guide = self._guide
         if guide is not None and guide.active:
-            self._log("train_attention_loss", (loss - (1 - guide.alpha) * classification) / guide.alpha)
+            attention = (loss - (1 - guide.alpha) * classification) / guide.alpha
+            self._log("train_attention_loss", attention, images)
 
-    def _log(self, name: str, value: Any, *, prog_bar: bool = False) -> None:
-        self.log(name, value, on_step=False, on_epoch=True, prog_bar=prog_bar, batch_size=1)
+    def _log(self, name: str, value: Any, images: int, *, prog_bar: bool = False) -> None:
+        self.log(name, value, on_step=False, on_epoch=True, prog_bar=prog_bar, batch_size=images)
 
 
 class History(pl.Callback):
@@ -137,6 +149,10 @@ class History(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the rows of a checkpoint."""
         self.rows = list(state_dict["rows"])
+
+
+def _where(seen: list[bool], values: list[Tensor]) -> list[Tensor]:
+    return [value if shown else value[:0] for value, shown in zip(values, seen, strict=True)]
 
 
 def _factor(step: int, warm_up: int, total: int) -> float:

@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-import logging
+import os
 import time
-import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +14,10 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lesioncare.attention import AttentionGuide
+from lesioncare.attention import AttentionGuide, find_target
 from lesioncare.data import (
     EpochSampler,
     ImageDataset,
@@ -30,17 +28,19 @@ from lesioncare.data import (
     train_transform,
 )
 from lesioncare.data.dataset import Batch
+from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import RunResult
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import make_guide
 from lesioncare.training.config import TrainConfig
 from lesioncare.training.cut import CutModel, cut_model
-from lesioncare.training.directory import RunDirectory, open_run, versions
+from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
 from lesioncare.training.features import cache_features, fingerprint, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model
-from lesioncare.training.module import GuidedClassifier, History
+from lesioncare.training.module import GuidedClassifier
+from lesioncare.training.trainer import is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
 
@@ -63,27 +63,34 @@ def train(
     Raises:
         LesionCareError: something in the table, the images, the options or the directory cannot be used.
     """
-    run = open_run(config, directory, overwrite=overwrite)
-    if run.complete:
+    overwrite = overwrite and is_first_process()
+    run = check_run(config, directory, overwrite=overwrite)
+    if run.complete and not overwrite:
         return RunResult.load(directory)
-    clock = _Clock(run.path / "seconds.json")
-    with torch.random.fork_rng(), _quiet():
+    with torch.random.fork_rng(), quiet():
         torch.manual_seed(config.schedule.seed)
-        with clock.part("read table and images"):
-            table = read_table(config.data)
-            split = split_table(table, config)
+        start = time.perf_counter()
+        table = read_table(config.data)
+        split = split_table(table, config)
+        reading = time.perf_counter() - start
         parts = _Parts.build(config, table, split)
+        trainer, history = make_trainer(config.schedule, run)
+        # All that a user can get wrong was seen by now: only then is there a directory.
+        run = open_run(config, directory, overwrite=overwrite)
+        clock = _Clock(run.path / "seconds.json")
+        clock.add("read table and images", reading)
         loaders = _loaders(config, parts, cache_dir or run.path / "features", clock)
         with clock.part("train"):
-            history, found = _fit(config, parts, loaders, run)
-        with clock.part("test"):
-            result = _test(config, parts, history, found)
-    run.save_weights(parts.model.network)
-    result = dataclasses.replace(result, seconds=clock.seconds)
-    result.save(directory)
-    if cache_dir is None:
-        remove_cache(run.path / "features")
-    return result
+            _fit(config, parts, loaders, run, trainer)
+        if trainer.is_global_zero:
+            with clock.part("test"):
+                result = _test(config, parts, pd.DataFrame(history.rows))
+            run.save_weights(parts.model.network)
+            dataclasses.replace(result, seconds=clock.seconds).save(directory)
+            if cache_dir is None:
+                remove_cache(run.path / "features")
+        trainer.strategy.barrier("saved")  # the other processes of a distributed run wait for the result
+    return RunResult.load(directory)
 
 
 @dataclass(frozen=True)
@@ -94,16 +101,28 @@ class _Parts:
     split: Split
     model: BuiltModel
     cut: CutModel | None
+    guide: AttentionGuide | None
     rare: tuple[str, ...]
 
     @classmethod
     def build(cls, config: TrainConfig, table: ImageTable, split: Split) -> "_Parts":
+        rare = rare_classes(table.class_counts(split.train), config.data.rare)
         model = build_model(config.model, len(table.classes))
+        example = torch.randn(2, 3, *model.image_size)
         cut = None
         if config.model.freeze != "none":
-            cut = cut_model(model.network, config.model.freeze, torch.randn(2, 3, *model.image_size))
-        rare = rare_classes(table.class_counts(split.train), config.data.rare)
-        return cls(table, split, model, cut, rare)
+            cut = cut_model(model.network, config.model.freeze, example)
+        guide = make_guide(config, model.network if cut is None else cut.trained, model.image_size)
+        if guide is not None:
+            _check_target(config, guide, cut, example)
+        parts = cls(table, split, model, cut, guide, rare)
+        _check_boxes(config, parts)
+        return parts
+
+    @property
+    def learner(self) -> nn.Module:
+        """What is trained: the whole network, or its part behind the cut."""
+        return self.model.network if self.cut is None else self.cut.trained
 
     @property
     def attended(self) -> dict[str, frozenset[int]]:
@@ -132,11 +151,13 @@ def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -
         "train": parts.images(parts.split.train, config, training=True),
         "validation": parts.images(parts.split.validation, config),
     }
-    cached = parts.cut is not None and config.model.cache
+    cached = config.model.cache == "always" or (config.model.cache == "auto" and parts.cut is not None)
     datasets: dict[str, Any] = dict(images)
-    if parts.cut is not None and cached:
+    if cached:
         with clock.part("cache features"):
             for name, dataset in images.items():
+                if not len(dataset):
+                    continue
                 views = config.model.views if name == "train" and config.schedule.augment != "none" else 1
                 datasets[name] = _cached(config, parts, dataset, cache / name, views)
     train = _loader(datasets["train"], config, shuffle=True)
@@ -147,9 +168,9 @@ def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -
 
 
 def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory: Path, views: int) -> Any:
-    assert parts.cut is not None  # noqa: S101  the caller checked
+    frozen = nn.Identity() if parts.cut is None else parts.cut.frozen
     settings = {
-        "layer": parts.cut.layer,
+        "layer": None if parts.cut is None else parts.cut.layer,
         "model": config.model.name,
         "size": parts.model.image_size,
         "mean": parts.model.mean,
@@ -157,14 +178,13 @@ def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory:
         "augment": config.schedule.augment if directory.name == "train" else None,
         "seed": config.schedule.seed,
     }
-    place = directory / fingerprint(images, parts.cut.frozen, settings)
+    place = directory / fingerprint(images, frozen, settings)
     device = torch.device(
         "cuda" if torch.cuda.is_available() and config.schedule.accelerator != "cpu" else "cpu"
     )
-    frozen = parts.cut.frozen.to(device)
     size, workers = config.schedule.batch_size, config.schedule.workers
-    features = cache_features(images, frozen, place, views=views, batch_size=size, workers=workers)
-    parts.cut.frozen.to("cpu")
+    features = cache_features(images, frozen.to(device), place, views=views, batch_size=size, workers=workers)
+    frozen.cpu()
     return features
 
 
@@ -183,55 +203,54 @@ def _loader(dataset: Any, config: TrainConfig, *, shuffle: bool) -> DataLoader[B
 
 
 def _fit(
-    config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    learner: nn.Module = parts.model.network if parts.cut is None else parts.cut.trained
-    guide = make_guide(config, learner, parts.model.image_size)
+    config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory, trainer: pl.Trainer
+) -> None:
     module = GuidedClassifier(
-        learner,
+        parts.learner,
         frozen=None if parts.cut is None or loaders.cached else parts.cut.frozen,
-        guide=guide,
+        guide=parts.guide,
         attended=parts.attended[config.attention.attend],
         schedule=config.schedule,
         num_classes=len(parts.table.classes),
     )
-    history = History()
-    trainer = _trainer(config, run, history)
-    checkpoint = str(run.checkpoint) if run.checkpoint.exists() else None
+    module.train()  # a function of one's own may give its network in evaluation mode
+    # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
+    checkpoint = str(run.checkpoint) if zipfile.is_zipfile(run.checkpoint) else None
     trainer.fit(module, loaders.train, loaders.validation, ckpt_path=checkpoint, weights_only=True)
-    learner.cpu()
-    return pd.DataFrame(history.rows), _found(guide)
+    parts.learner.cpu()
 
 
-def _trainer(config: TrainConfig, run: RunDirectory, history: History) -> pl.Trainer:
-    schedule = config.schedule
-    loggers = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
-    keep_last = ModelCheckpoint(
-        dirpath=run.checkpoint.parent,
-        filename=run.checkpoint.stem,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
+def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | None, example: Tensor) -> None:
+    """Find the map's layer once before training: hours may lie between the beginning and the first map."""
+    with torch.no_grad():
+        inputs = example if cut is None else cut.frozen(example)
+    try:
+        find_target(guide.model, (inputs,), {}, config.model.target_layer)
+    except ModelError as error:
+        frozen = "" if cut is None else f" What learns begins behind {cut.layer!r}: freeze less of the model."
+        raise ModelError(f"{error}{frozen}") from error
+
+
+def _check_boxes(config: TrainConfig, parts: _Parts) -> None:
+    """Attention without anything to attend to would be no attention under its name."""
+    if parts.guide is None:
+        return
+    attended, labels = parts.attended[config.attention.attend], parts.table.labels
+    if any(
+        int(labels[position]) in attended for position in parts.split.train if position in parts.table.boxes
+    ):
+        return
+    if not parts.table.boxes:
+        raise ConfigError(
+            f"{config.data.table}: no image has a box, so there is nothing to attend to. "
+            "Give boxes with --boxes or --box-columns, or train with --attention none."
+        )
+    rare = ", ".join(parts.rare) or "none"
+    raise ConfigError(
+        f"{config.data.table}: no training image of the attended classes has a box (rare classes: {rare}). "
+        "Give boxes for them, name the classes with --rare, attend to all with --attend all, "
+        "or train with --attention none."
     )
-    return pl.Trainer(
-        max_epochs=schedule.epochs,
-        accelerator=schedule.accelerator,
-        devices=schedule.devices,
-        precision=_precision(schedule.precision, schedule.accelerator),
-        logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
-        callbacks=[history, keep_last],
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1_000_000,  # whole epochs are logged; steps would only cost time
-    )
-
-
-def _precision(precision: str, accelerator: str) -> Any:
-    if precision != "auto":
-        return precision
-    if accelerator == "cpu" or not torch.cuda.is_available():
-        return "32-true"  # bf16 is emulated, and slow, on most CPUs
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 def _found(guide: AttentionGuide | None) -> dict[str, Any]:
@@ -240,7 +259,7 @@ def _found(guide: AttentionGuide | None) -> dict[str, Any]:
     return {"target_layer": guide.target.name, "closed_form": guide.target.closed_form}
 
 
-def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame, found: dict[str, Any]) -> RunResult:
+def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame) -> RunResult:
     images = parts.images(parts.split.test, config)
     loader = image_loader(images, batch_size=config.schedule.batch_size, workers=config.schedule.workers)
     predictions, maps = predict_table(
@@ -248,7 +267,7 @@ def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame, found: dict
     )
     return RunResult(
         name=config.arm,
-        config={**config.to_json(), "found": found},
+        config={**config.to_json(), "found": _found(parts.guide)},
         classes=parts.table.classes,
         rare=parts.rare,
         train_counts=parts.table.class_counts(parts.split.train),
@@ -267,28 +286,16 @@ class _Clock:
         self._path = path
         self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
 
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        partial = self._path.with_suffix(f".{os.getpid()}.part")
+        partial.write_text(json.dumps(self.seconds))
+        partial.replace(self._path)
+
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-            partial = self._path.with_suffix(".part")
-            partial.write_text(json.dumps(self.seconds))
-            partial.replace(self._path)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice on hardware and workers from the user's screen."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            warnings.filterwarnings("ignore", module="lightning_fabric")
-            yield
-    finally:
-        logger.setLevel(level)
+            self.add(name, time.perf_counter() - start)

@@ -57,7 +57,7 @@ class SyntheticConfig:
     size: int = 96
     seed: int = 0
     shortcut_rate: float = 0.95
-    leak_rate: float = 0.02
+    leak_rate: float = 0.01
     test_shortcut: Shortcut = "absent"
     repeats: tuple[float, float, float] = (0.75, 0.17, 0.08)
 

@@ -1,0 +1,68 @@
+# The two commands that matter:  make demo   make test
+# Needs Python >= 3.11 and make, nothing else.
+#
+# What is pinned is installed once into LESIONCARE_VENVS, in a folder named by the pins, so that the next checkout
+# with the same pins starts at once; .venv is a small environment of this checkout on top of it.
+
+PYTHON ?= python3
+LESIONCARE_VENVS ?= $(HOME)/.cache/lesioncare/venvs
+PINS := $(shell { sed -n '/^dependencies = /,/^]/p;/^dev = /,/^]/p' pyproject.toml; cat constraints.txt; } | cksum | cut -d ' ' -f 1)
+VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])" 2>/dev/null)
+SHARED := $(LESIONCARE_VENVS)/$(VERSION)-$(PINS)
+PIP := $(SHARED)/bin/python -m pip --quiet --disable-pip-version-check
+RUN := .venv/bin/python
+MODULES := src tests benchmarks docs
+
+.PHONY: help install demo test lint format bench clean
+
+help:
+	@echo "make demo     synthetic images, two networks, one report: about two minutes"
+	@echo "make test     the whole test suite"
+	@echo "make lint     style, types and layers"
+	@echo "make bench    the benchmarks on real data (LESIONCARE_DATA, or ../shared/data)"
+	@echo "make install  only the environment, .venv"
+
+# The file 'ready' is made last: an environment without it was interrupted, and is made anew.
+$(SHARED)/ready:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "lesioncare needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	rm -rf $(SHARED)
+	mkdir -p $(LESIONCARE_VENVS)
+	$(PYTHON) -m venv $(SHARED)
+	@echo "Installing torch and the rest: 6 GB with torch's GPU libraries, a few minutes."
+	$(PIP) install --upgrade "pip>=25.1"
+	$(PIP) install -c constraints.txt --group dev .
+	$(PIP) uninstall -y lesioncare
+	touch $@
+
+.venv/ready: $(SHARED)/ready
+	rm -rf .venv
+	$(PYTHON) -m venv --without-pip .venv
+	echo "import site; site.addsitedir('$$(ls -d $(SHARED)/lib/python*/site-packages)')" \
+		> $$(ls -d .venv/lib/python*/site-packages)/shared.pth
+	$(PIP) --python $(RUN) install --no-deps -e .
+	touch $@
+
+install: .venv/ready
+
+demo: install
+	$(RUN) -m lesioncare demo --output demo
+
+test: install
+	$(RUN) -m pytest -n auto
+
+lint: install
+	$(SHARED)/bin/ruff format --check $(MODULES)
+	$(SHARED)/bin/ruff check $(MODULES)
+	$(RUN) -m mypy
+	PYTHONPATH=src $(SHARED)/bin/lint-imports
+
+format: install
+	$(SHARED)/bin/ruff format $(MODULES)
+	$(SHARED)/bin/ruff check --fix $(MODULES)
+
+bench: install
+	$(RUN) benchmarks/skin_one_fold.py
+
+clean:
+	rm -rf .venv demo runs build .mypy_cache .ruff_cache .import_linter_cache

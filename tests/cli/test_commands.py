@@ -1,0 +1,170 @@
+import csv
+import io
+import shutil
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from lesioncare.cli.app import app
+from lesioncare.data import Columns, assign_folds, load_table
+from lesioncare.evaluation import RunResult
+
+COMMANDS = ["demo", "train", "evaluate", "predict", "report", "splits"]
+
+
+def title(page):
+    """The text of a page's title, by a parser that knows what is markup and what is text."""
+    found = []
+
+    class Reader(HTMLParser):
+        def handle_data(self, data):
+            if self.get_starttag_text() == "<title>":
+                found.append(data)
+
+    Reader().feed(page)
+    return found[0].strip()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_shows_how_to_call_it(command):
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "100"})
+    assert shown.exit_code == 0
+    assert f"lesioncare {command} " in shown.output.split("Examples")[1]
+
+
+def test_help_lists_the_commands_and_is_shown_without_any():
+    alone = CliRunner().invoke(app, [])
+    asked = CliRunner().invoke(app, ["-h"])
+    assert asked.exit_code == 0
+    assert all(f" {name} " in asked.output for name in COMMANDS)
+    assert alone.output.split() == asked.output.split()
+
+
+def test_help_wraps_paragraphs_as_a_whole():
+    shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "80"}).output
+    text = shown[shown.index("The table needs") : shown.index("Arguments")]
+    lines = [line.strip() for line in text.splitlines() if len(line.strip()) > 3]
+    assert all(len(line) > 55 for line in lines[:-2])
+
+
+def test_splits_shows_and_writes_the_folds_that_training_uses(run, tiny, tmp_path):
+    code, shown, _ = run("splits", tiny, "--folds", 3, "--output", tmp_path / "folds.csv")
+    assert code == 0
+    with (tmp_path / "folds.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    table = load_table(tiny, Columns(group="group"))
+    expected = assign_folds(table.labels, table.groups, n_folds=3, seed=0)
+    assert list(rows[0]) == ["image", "label", "group", "fold"]
+    assert [int(row["fold"]) for row in rows] == expected.tolist()
+    assert [row["image"] for row in rows] == table.frame["image"].tolist()
+    assert rows[0]["label"] == "common-mole"
+    groups = pd.DataFrame(rows).groupby("group")["fold"].nunique()
+    assert (groups == 1).all()
+    assert "red-lacunae" in shown
+    assert "fold 2" in shown
+
+
+def test_splits_shows_class_names_that_look_like_markup(run, tiny, tmp_path):
+    text = tiny.read_text().replace(",network,", ",[/b] [red]x,").replace(",common-mole,", ",<script>,")
+    (tmp_path / "table.csv").write_text(text)
+    code, shown, errors = run("splits", tmp_path / "table.csv", "--images", tiny.parent, "--folds", 2)
+    assert code == 0, errors
+    assert "[/b] [red]x" in shown
+
+
+def test_train_evaluate_predict_report(run, train_words, tiny, tmp_path):
+    """What a newcomer does, in this order."""
+    code, shown, errors = run(*train_words, "--output", tmp_path / "run")
+    assert code == 0, errors
+    for words in ("recall of red-lacunae (rare)", "balanced accuracy", "95 % interval"):
+        assert words in shown
+    assert f"Report: {tmp_path / 'run' / 'report.html'}" in shown
+    assert title((tmp_path / "run" / "report.html").read_text("utf-8"))
+
+    code, again, _ = run("evaluate", tmp_path / "run")
+    assert code == 0
+    numbers = again.splitlines()
+    assert len(numbers) > 10
+    assert numbers == shown.splitlines()[-len(numbers) - 1 : -1]
+
+    elsewhere = tmp_path / "elsewhere"
+    code, _, errors = run("evaluate", tmp_path / "run", tiny, "--output", elsewhere)
+    assert code == 0, errors
+    assert len(RunResult.load(elsewhere).predictions) == 37
+    assert (elsewhere / "report.html").is_file()
+
+    (tmp_path / "new").mkdir()
+    for image in ("test-network-0000-0.jpg", "test-red-lacunae-0000-0.jpg"):
+        shutil.copy(tiny.parent / "images" / image, tmp_path / "new")
+    code, shown, errors = run("predict", tmp_path / "run", tmp_path / "new", "-o", tmp_path / "p.csv")
+    assert code == 0, errors
+    assert "Predictions of 2 images: " in shown
+    frame = pd.read_csv(tmp_path / "p.csv")
+    assert frame["image"].tolist() == ["test-network-0000-0.jpg", "test-red-lacunae-0000-0.jpg"]
+    assert frame.filter(like="probability:").sum(axis=1).tolist() == pytest.approx([1, 1])
+
+    code, shown, errors = run("report", tmp_path / "run", "--output", tmp_path / "r.html", "--title", "A < B")
+    assert code == 0, errors
+    assert title((tmp_path / "r.html").read_text("utf-8")) == "A < B"
+
+
+def test_a_baseline_trains_both_and_compares(run, train_words, tmp_path):
+    code, shown, errors = run(*train_words, "--output", tmp_path / "pair", "--baseline", "--freeze", "5")
+    assert code == 0, errors
+    assert shown.index("Training: no attention") < shown.index("Training: CARE")
+    assert RunResult.load(tmp_path / "pair" / "without").name == "no attention"
+    assert RunResult.load(tmp_path / "pair" / "with").name == "CARE"
+    assert not (tmp_path / "pair" / "features").exists()
+    code, _, errors = run(
+        "report", tmp_path / "pair" / "without", tmp_path / "pair" / "with", "-o", tmp_path / "r.html"
+    )
+    assert code == 0, errors
+
+
+def test_the_same_command_again_only_shows_the_run(run, train_words, tmp_path):
+    words = [*train_words, "--output", tmp_path / "run"]
+    first = run(*words)
+    when = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns
+    assert run(*words)[1].endswith(first[1][first[1].index("┏") :])
+    assert (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns == when
+
+
+def test_a_bad_command_can_be_corrected(run, train_words, tmp_path):
+    words = [*train_words, "--output", tmp_path / "run"]
+    assert run(*words, "--rare", "nothing")[0] == 2
+    assert run(*words, "--rare", "network")[0] == 0
+    assert RunResult.load(tmp_path / "run").rare == ("network",)
+
+
+def test_columns_split_and_boxes_can_be_named(run, train_words, tiny, tmp_path):
+    """Odd column names, fractions of the image, and no usual name to guess."""
+    frame = pd.read_csv(tiny)
+    for column in ("x1", "y1", "x2", "y2"):
+        frame[column] /= 32
+    names = {"image": "scan", "label": "what is it", "group": "who", "split": "part"}
+    names |= {"x1": "links", "y1": "oben", "x2": "rechts", "y2": "unten"}
+    stream = io.StringIO()
+    frame.rename(columns=names).drop(columns="artefacts").to_csv(stream, index=False, sep=";")
+    (tmp_path / "table.csv").write_text(stream.getvalue())
+    words = ["train", tmp_path / "table.csv", *train_words[2:], "--images", tiny.parent, "--output"]
+    columns = ["--image-column", "scan", "--label-column", "what is it", "--group-column", "who"]
+    columns += ["--split-column", "part", "--box-columns", "links, oben,rechts,unten"]
+    code, _, errors = run(*words, tmp_path / "run", *columns)
+    assert code == 0, errors
+    assert run(*train_words, "--output", tmp_path / "plain")[0] == 0
+    odd, plain = RunResult.load(tmp_path / "run").predictions, RunResult.load(tmp_path / "plain").predictions
+    assert odd.image.tolist() == plain.image.tolist()
+    assert odd.group.tolist() == plain.group.tolist()
+    assert all(abs(a - b).max() < 1e-3 for a, b in zip(odd.boxes, plain.boxes, strict=True))
+    code, _, errors = run(*words, tmp_path / "pixels", *columns, "--box-unit", "pixel")
+    assert code in (0, 2)  # boxes under one pixel may be refused, but never in a traceback
+    assert "Traceback" not in errors
+
+
+def test_a_model_in_the_current_folder_is_found(run, train_words, tmp_path, monkeypatch):
+    (tmp_path / "net_of_mine.py").write_text("from lesioncare.experiment.demo import small_network as make\n")
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = run(*train_words, "--model", "net_of_mine:make", "--output", "run")
+    assert code == 0, errors

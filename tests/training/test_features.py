@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from lesioncare.data import ImageDataset, collate, load_table, train_transform
+from lesioncare.data.table import Columns
+from lesioncare.errors import ModelError, RunError
+from lesioncare.experiment.demo import small_network
+from lesioncare.training.cut import cut_model
+from lesioncare.training.features import cache_features, fingerprint, remove_cache
+
+
+@pytest.fixture
+def images(tiny):
+    table = load_table(tiny, Columns(group="group", split="split", box=("x1", "y1", "x2", "y2")))
+    transform = train_transform((32, 32), (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), "dermoscopy")
+    return ImageDataset(table, [3, 0, 30, 24, 11], transform, seed=7)
+
+
+@pytest.fixture
+def frozen():
+    torch.manual_seed(0)
+    return cut_model(small_network(3), "5", torch.rand(2, 3, 32, 32)).frozen
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_kept_features_are_those_of_the_augmented_images(images, frozen, tmp_path, workers):
+    kept = cache_features(images, frozen, tmp_path, views=3, batch_size=2, workers=workers)
+    assert len(kept) == 5
+    for epoch in range(3):
+        for index in range(5):
+            item, image = kept[epoch, index], images[epoch, index]
+            with torch.no_grad():
+                expected = frozen(image["image"][None])[0]
+            torch.testing.assert_close(item["image"], expected, rtol=2e-3, atol=1e-4)
+            assert item["image"].dtype == torch.float32
+            assert torch.equal(item["boxes"], image["boxes"])
+            assert torch.equal(item["weights"], image["weights"])
+            assert (item["label"], item["position"]) == (image["label"], image["position"])
+
+
+def test_views_are_seen_in_turn(images, frozen, tmp_path):
+    kept = cache_features(images, frozen, tmp_path, views=2, batch_size=5)
+    assert torch.equal(kept[2, 1]["image"], kept[0, 1]["image"])
+    assert torch.equal(kept[3, 1]["image"], kept[1, 1]["image"])
+    assert not torch.equal(kept[1, 1]["image"], kept[0, 1]["image"])
+    assert torch.equal(kept[1]["image"], kept[0, 1]["image"])
+
+
+def test_what_is_there_is_not_made_again_and_what_is_half_made_is(images, frozen, tmp_path):
+    cache_features(images, frozen, tmp_path, views=2, batch_size=5)
+    whole = np.load(tmp_path / "view1.npy")
+    first = (tmp_path / "view0.npy").stat().st_mtime_ns
+    (tmp_path / "view1.boxes.npz").unlink()  # as a kill between the two files leaves it
+    (tmp_path / "view1.npy").write_bytes(b"half")
+    (tmp_path / "view1.part").write_bytes(b"half")
+    cache_features(images, frozen, tmp_path, views=2, batch_size=5)
+    assert (tmp_path / "view0.npy").stat().st_mtime_ns == first
+    np.testing.assert_array_equal(np.load(tmp_path / "view1.npy"), whole)
+    assert not (tmp_path / "view1.part").exists()
+
+
+def test_the_fingerprint_changes_with_all_that_the_features_depend_on(images, frozen, tiny):
+    def other(table=images.table, positions=images.positions):
+        return ImageDataset(table, positions, images.transform, seed=7)
+
+    name = fingerprint(images, frozen, {"size": 32})
+    assert fingerprint(other(), frozen, {"size": 32}) == name
+    assert fingerprint(images, frozen, {"size": 33}) != name
+    assert fingerprint(other(positions=images.positions[::-1]), frozen, {"size": 32}) != name
+    moved = images.table.with_boxes([])
+    assert fingerprint(other(table=moved), frozen, {"size": 32}) != name
+    next(frozen.parameters()).data[0, 0, 0, 0] += 1e-3
+    assert fingerprint(images, frozen, {"size": 32}) != name
+
+
+class Loud(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1e6), requires_grad=False)
+
+    def forward(self, x):
+        return x * self.scale
+
+
+def test_features_that_do_not_fit_16_bits_are_refused(images, tmp_path):
+    with pytest.raises(ModelError, match="too large for 16 bits"):
+        cache_features(images, Loud(), tmp_path, views=1, batch_size=5)
+    assert not (tmp_path / "view0.npy").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(images, frozen, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"file.*cannot be written.*--cache-dir"):
+        cache_features(images, frozen, tmp_path / "file" / "cache", views=1, batch_size=5)
+
+
+def test_removing_is_quiet_where_there_is_nothing(tmp_path):
+    (tmp_path / "cache").mkdir()
+    remove_cache(tmp_path / "cache")
+    remove_cache(tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts file descriptors in /proc")
+def test_a_worker_process_does_not_collect_file_descriptors(images, frozen, tmp_path):
+    kept = cache_features(images, frozen, tmp_path, views=2, batch_size=5)
+    loader = DataLoader(kept, batch_size=1, collate_fn=collate, num_workers=1, persistent_workers=True)
+    counts = []
+    for _epoch in range(4):
+        iterator = iter(loader)
+        list(iterator)
+        (worker,) = iterator._workers
+        counts.append(len(list(Path(f"/proc/{worker.pid}/fd").iterdir())))
+    assert counts[-1] <= counts[0] + 1
