@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lesioncare.boxes import Box
+from lesioncare.boxes import Box, BoxSet
+from lesioncare.boxes.formats import write_boxes
 from lesioncare.data import Columns, load_table
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.rawtable import read_header
@@ -164,6 +165,38 @@ def test_box_file_brings_boxes_and_scores(load, folder):
     assert table.box_scores[1].tolist() == [0.5, 1.0]
 
 
+BOXES = BoxSet.of(
+    [Box("b.png", 1, 1, 4, 4, label="y", score=0.25), Box("b.png", 0, 0, 3, 3, label="y")],
+    images={"b.png": (20, 10)},
+)
+
+
+@pytest.mark.parametrize("name", ["boxes.json", "boxes.csv", "boxes.parquet", "boxes.xml", "voc", "yolo"])
+def test_box_files_may_have_any_format(load, folder, name):
+    kind = name if "." not in name else None
+    write_boxes(BOXES, folder / name, kind)
+    table = load(PLAIN, box_file=folder / name)
+    np.testing.assert_allclose(table.boxes[1], [[1, 1, 4, 4], [0, 0, 3, 3]], atol=1e-4)
+    assert table.box_scores[1].tolist() == ([1, 1] if name == "yolo" else [0.25, 1])
+
+
+@pytest.mark.parametrize(("least", "kept"), [(0.25, 2), (0.26, 1)])
+def test_less_trusted_boxes_are_left_out(load, folder, least, kept):
+    write_boxes(BOXES, folder / "boxes.json")
+    assert len(load(PLAIN, box_file=folder / "boxes.json", min_score=least).boxes[1]) == kept
+
+
+def test_a_box_of_an_unknown_image_is_refused_in_any_format(load, folder):
+    write_boxes(BoxSet.of([Box("z", 1, 1, 4, 4)]), folder / "boxes.json")
+    with pytest.raises(DataError, match=r"boxes.json: the box's image 'z' is not in .*table.csv"):
+        load(PLAIN, box_file=folder / "boxes.json")
+
+
+def test_a_missing_box_file_is_refused(load, folder):
+    with pytest.raises(DataError, match=r"boxes.csv: no such box file or folder"):
+        load(PLAIN, box_file=folder / "boxes.csv")
+
+
 def test_with_boxes_replaces_all_boxes(load):
     table = load(BOXED.format("1,1,4,4")).with_boxes([Box("b", 5, 5, 30, 9, score=0.25)])
     assert {at: boxes.tolist() for at, boxes in table.boxes.items()} == {1: [[5, 5, 20, 9]]}
@@ -183,7 +216,7 @@ ERRORS = [
     ("image,label\na,x\nb,\nc,\n", "empty label, 2 time.*row 3; row 4"),
     ("image,label,group\na,x,1\nb,y,\n", "empty group.*row 3"),
     ("image,label\na,x\nb,x\n", "only one class, 'x'"),
-    ("image,label\na,x\nz,y\n", "1 of 2 rows.*row 3: no file 'z'.*--image-root"),
+    ("image,label\na,x\nz,y\n", "1 of 2 rows.*row 3: no file 'z'.*--images"),
     ("image,label\na,x\n,y\n", "row 3: the image is empty"),
     ("image,label\na,x\ntwice,y\n", r"row 3: 'twice' fits .*twice\.jpg and .*twice\.png"),
     ("image,label\na,x\nb,y\na.png,y\n", r"two values of 'label': rows 2 and 4 \(a.png\)"),

@@ -84,6 +84,10 @@ class BoxSet:
             grouped[box.image].append(box)
         return grouped
 
+    def at_least(self, score: float) -> "BoxSet":
+        """The same without the boxes of a lower score; their images stay."""
+        return replace(self, boxes=tuple(box for box in self.boxes if box.score >= score))
+
     def with_sizes(self, sizes: Mapping[str, Size | None]) -> "BoxSet":
         """The same with sizes filled in where they are unknown; sizes that are known stay."""
         known = {image: size or sizes.get(image) for image, size in self.images.items()}

@@ -1,7 +1,7 @@
 """What `lesioncare boxes` prints."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,10 @@ from lesioncare.boxes.stats import BoxStats, Spread
 
 MOST_FINDINGS = 50
 
-__all__ = ["show_converted", "show_findings", "show_sheet", "show_stats"]
+DISTRUSTED = 0.5
+"""Boxes of a lower score are to be looked at."""
+
+__all__ = ["show_converted", "show_findings", "show_made", "show_sheet", "show_skipped", "show_stats"]
 
 
 def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
@@ -26,6 +29,32 @@ def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
     unknown = sum(size is None for size in boxset.images.values())
     if unknown:
         _line(f"The size of {unknown} images is unknown; name their folder (--images) if it matters.")
+
+
+def show_made(made: BoxSet, kept: BoxSet, target: Path) -> None:
+    """Print how many boxes were made and kept, how far to trust them, and where they do not work."""
+    scores = [box.score for box in kept.boxes]
+    _line(f"{len(scores)} boxes on {len(kept.images)} images: {target.resolve()}")
+    dropped = len(made.boxes) - len(scores)
+    if dropped:
+        _line(f"Dropped for their score: {dropped}")
+    if scores:
+        least = sum(score < DISTRUSTED for score in scores)
+        _line(f"Mean score {sum(scores) / len(scores):.2f}; {least} least trusted (below {DISTRUSTED})")
+    _line(
+        "Saliency is for dermoscopy: on chest X-rays and ultrasound it fails. "
+        "Use a segmentation or people there."
+    )
+
+
+def show_skipped(skipped: Mapping[str, str]) -> None:
+    """Print the images that were left out, and why."""
+    if skipped:
+        _line(f"Skipped, as they cannot be read: {len(skipped)}")
+    for image, reason in list(skipped.items())[:MOST_FINDINGS]:
+        _line(f"{image}: {reason}")
+    if len(skipped) > MOST_FINDINGS:
+        _line(f"and {len(skipped) - MOST_FINDINGS} more")
 
 
 def show_sheet(drawn: int, images: int, output: Path) -> None:

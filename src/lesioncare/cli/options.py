@@ -32,7 +32,10 @@ ImageRoot = Annotated[
 ]
 BoxFile = Annotated[
     Path | None,
-    typer.Option("--boxes", help="CSV file of lesion boxes. \\[default: box columns of the table, if any]"),
+    typer.Option(
+        "--boxes",
+        help="Lesion boxes: CSV, COCO, YOLO ... \\[default: box columns of the table, if any]",
+    ),
 ]
 ImageColumn = Annotated[
     str | None,

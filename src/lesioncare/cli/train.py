@@ -33,6 +33,7 @@ def train(
     output: Annotated[Path, _option("Directory of the run.", _DATA, "--output", "-o")] = Path("run"),
     images: options.ImageRoot = None,
     boxes: options.BoxFile = None,
+    min_score: Annotated[float, _option("Leave out boxes of the file with a lower score.", _DATA)] = 0.0,
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     group_column: options.GroupColumn = None,
@@ -109,7 +110,7 @@ def train(
     )
     data = {"table": table, "image_root": images, "box_file": boxes, "rare": _names(rare), **columns}
     parts = {
-        "data": data | _pick(chosen, "folds fold validation check_images"),
+        "data": data | _pick(chosen, "min_score folds fold validation check_images"),
         "model": {"name": model, "image_size": _size(image_size)}
         | _pick(chosen, "weights freeze cache views target_layer"),
         "schedule": _pick(

@@ -19,6 +19,7 @@ from lesioncare.boxes.csv_format import (
     read_box_csv,
     to_pixels,
 )
+from lesioncare.boxes.formats import detect_format, read_boxes
 from lesioncare.data.locate import locate_images
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.images import image_size
@@ -28,6 +29,8 @@ IMAGE_NAMES = ("image", "image_id", "file", "filename", "path")
 LABEL_NAMES = ("label", "class", "dx", "diagnosis", "target")
 GROUP_NAMES = ("group", "lesion_id", "patient_id")
 CORNERS = ["x1", "y1", "x2", "y2"]
+
+_OTHER_BOX_FILES = frozenset({".json", ".xml", ".yaml", ".yml", ".png"})
 
 Ints = npt.NDArray[np.int64]
 Floats32 = npt.NDArray[np.float32]
@@ -173,6 +176,7 @@ def load_table(
     box_file: Path | str | None = None,
     classes: Sequence[str] | None = None,
     require_labels: bool = True,
+    min_score: float = 0.0,
 ) -> ImageTable:
     """Load and check a CSV or Parquet table of images.
 
@@ -182,9 +186,10 @@ def load_table(
         path: the table.
         columns: what its columns mean; default `Columns()`.
         image_root: folder of the images; default the table's folder, then its folder `images`.
-        box_file: a box table (see `read_box_csv`); replaces the boxes of the table's own columns.
+        box_file: boxes in any format (see `read_boxes`); replaces the boxes of the table's own columns.
         classes: class names in the order of their codes; default those in the table, sorted.
         require_labels: whether each image needs a class.
+        min_score: boxes of `box_file` with a lower score are left out.
 
     Raises:
         DataError: something in the files cannot be used; the message names file, row and remedy.
@@ -199,12 +204,29 @@ def load_table(
     frame = _one_row_per_image(rows, columns)
     table = ImageTable(frame, names, {}, {}, source)
     if box_file is not None:
-        return table.with_boxes(read_box_csv(Path(box_file), table.size_of))
+        boxes_read = _read_boxes(Path(box_file), table, image_root)
+        return table.with_boxes([box for box in boxes_read if box.score >= min_score])
     if columns.box is not None:
         boxes = _own_boxes(rows, frame, columns, source)
         scores = {position: np.ones(len(of_image), np.float32) for position, of_image in boxes.items()}
         return dataclasses.replace(table, boxes=boxes, box_scores=scores)
     return table
+
+
+def _read_boxes(path: Path, table: ImageTable, image_root: Path | str | None) -> Sequence[Box]:
+    """Boxes of a file of any format; each of an image of the table."""
+    if path.is_file() and path.suffix.lower() not in _OTHER_BOX_FILES:
+        return read_box_csv(path, table.size_of)  # fractions as well, by the sizes of the table's images
+    # Only YOLO needs the images: its boxes are fractions, and its files do not tell the sizes.
+    is_yolo = path.exists() and detect_format(path) == "yolo"
+    root = Path(image_root or table.source.parent) if is_yolo else None
+    boxes = read_boxes(path, image_root=root).boxes
+    for box in boxes:
+        try:
+            table.position_of(box.image)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+    return boxes
 
 
 def _select(source: Path, columns: Columns, *, require_labels: bool) -> pd.DataFrame:

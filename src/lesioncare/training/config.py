@@ -42,6 +42,7 @@ class DataConfig(_Config):
     table: Path
     image_root: Path | None = None  # the table's folder, or images/ in it
     box_file: Path | None = None  # box columns of the table, if it has any
+    min_score: float = Field(0, ge=0, le=1)  # boxes of the file with a lower score are left out
     image_column: str | None = None  # None: guessed from the usual names
     label_column: str | None = None
     group_column: str | None = None

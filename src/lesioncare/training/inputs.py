@@ -44,6 +44,7 @@ def read_table(
         columns,
         image_root=config.image_root,
         box_file=config.box_file,
+        min_score=config.min_score,
         classes=classes,
         require_labels=labelled,
     )

@@ -1,7 +1,7 @@
 """Generation: boxes without annotators, each with a score that says how far to trust it.
 
-Saliency finds skin lesions. On chest X-rays and ultrasound it is no better than a box in the middle of the
-image (benchmarks/boxes_quality.csv): use a segmentation or people there.
+Saliency finds skin lesions on dermoscopy. On chest X-rays and ultrasound it fails: use a segmentation or
+people there.
 """
 
 from lesioncare.boxes.generation.consensus import MedoidBoxes, SaliencyBoxes

@@ -1,0 +1,158 @@
+"""`lesioncare boxes make`: boxes from saliency, where there are no annotators."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lesioncare.cli import options
+from lesioncare.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from lesioncare.data import ImageTable
+
+__all__ = ["make"]
+
+METHODS = "border, colour, consensus, ft, gmr, mbd, otsu, rbd, rc, spectral"
+EXAMPLES = (
+    "[bold]Examples[/bold]\n\n"
+    "lesioncare boxes make photos/ --output boxes.json --workers 4 --show 40\n\n"
+    "lesioncare boxes make photos/ --table table.csv --classes rare --output boxes.csv\n\n"
+    "lesioncare train table.csv --images photos/ --boxes boxes.csv --min-score 0.5\n\n"
+    "The same command again goes on where it was stopped."
+)
+
+
+def make(
+    images: Annotated[
+        Path,
+        typer.Argument(help="Folder of images, or a table that lies beside its images.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File: .json (COCO), .csv, .parquet.")
+    ] = Path("boxes.json"),
+    # Not consensus or mbd: a readme elsewhere calls minimum barrier saliency patent-pending.
+    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = "colour",
+    table: Annotated[
+        Path | None, typer.Option(help="Table of the images of the folder; the others are left out.")
+    ] = None,
+    classes: Annotated[
+        str, typer.Option(help="all; rare, as counted over the whole table; or names: DF,VASC.")
+    ] = "all",
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    workers: Annotated[int, typer.Option(help="Processes; the boxes are the same for any.", min=1)] = 1,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images.")] = False,
+    min_score: Annotated[float, typer.Option(help="Drop less trusted boxes.", min=0, max=1)] = 0,
+    show: Annotated[int, typer.Option(help="Draw so many of the least trusted, as OUTPUT.png.", min=0)] = 0,
+) -> None:
+    """Make a box on each skin lesion, without annotators, with a score in 0 to 1 of how far to trust it.
+
+    For dermoscopy. On chest X-rays and ultrasound saliency fails: use a segmentation or people there.
+    """
+    from lesioncare.boxes.formats import write_boxes  # noqa: PLC0415  these load OpenCV and pandas
+    from lesioncare.boxes.generation import make_boxes, method_named  # noqa: PLC0415
+    from lesioncare.boxes.sheet import contact_sheet, write_sheet  # noqa: PLC0415
+    from lesioncare.cli.boxes_show import show_made, show_sheet, show_skipped  # noqa: PLC0415
+
+    maker = method_named(method)
+    _check_output(output)
+    if images.is_dir() and table is None:
+        if classes != "all":
+            raise ConfigError(f"--classes {classes} needs a table of the images (--table).")
+        paths = _of_folder(images)
+    else:
+        paths = _of_table(images, table, classes, image=image_column, label=label_column)
+    partial = output.with_name(f"{output.name}.partial")
+    with _bar(len(paths)) as progress:
+        made = make_boxes(paths, maker, workers=workers, progress=progress, resume=partial, skip_bad=skip_bad)
+    boxes = made.boxes.at_least(min_score)
+    write_boxes(boxes, output)
+    partial.unlink(missing_ok=True)
+    show_skipped(made.skipped)
+    show_made(made.boxes, boxes, output)
+    if show:
+        sheet = output.with_suffix(".png")
+        root = images if images.is_dir() else images.parent
+        write_sheet(contact_sheet(boxes, root, limit=show, order="score"), sheet)
+        show_sheet(min(show, len(boxes.images)), len(boxes.images), sheet)
+
+
+def _check_output(output: Path) -> None:
+    """Before the work, not after it."""
+    from lesioncare.boxes.formats import FORMATS  # noqa: PLC0415  as above
+    from lesioncare.boxes.formats.catalogue import BY_SUFFIX  # noqa: PLC0415
+
+    name = BY_SUFFIX.get(output.suffix.lower())
+    if name is None or FORMATS[name].folder or "score" not in FORMATS[name].holds:
+        raise ConfigError(
+            f"{output}: name a .json (COCO), .csv or .parquet file; lesioncare boxes convert makes other "
+            "formats of it."
+        )
+    if output.is_dir():
+        raise ConfigError(f"{output}: is a folder. Name a file (--output).")
+
+
+def _of_folder(folder: Path) -> dict[str, Path]:
+    """The images below a folder, by their path in it."""
+    from lesioncare.boxes.boxset import check_name  # noqa: PLC0415  as above
+    from lesioncare.boxes.formats.folder import files_below  # noqa: PLC0415
+    from lesioncare.images import IMAGE_SUFFIXES  # noqa: PLC0415
+
+    found = {
+        check_name(name, "an image's path"): folder / name for name in files_below(folder, IMAGE_SUFFIXES)
+    }
+    if not found:
+        raise DataError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+    return found
+
+
+def _of_table(
+    images: Path, table: Path | None, classes: str, *, image: str | None, label: str | None
+) -> dict[str, Path]:
+    """The images of a table that are of the classes, by their ids."""
+    import dataclasses  # noqa: PLC0415
+
+    from lesioncare.data import Columns, load_table  # noqa: PLC0415  loads torch
+    from lesioncare.rawtable import read_header  # noqa: PLC0415
+
+    if table is not None and not images.is_dir():
+        raise DataError(f"{images}: no such folder of images. Beside --table, give their folder.")
+    source = images if table is None else table
+    columns = Columns.guess(read_header(source))
+    columns = dataclasses.replace(
+        columns, image=image or columns.image, label=label or columns.label, group=None, split=None, box=None
+    )
+    root = None if table is None else images
+    loaded = load_table(source, columns, image_root=root, require_labels=classes != "all")
+    wanted = _wanted(loaded, classes)
+    rows = zip(loaded.frame["image"], loaded.frame["path"], loaded.labels.tolist(), strict=True)
+    return {name: Path(path) for name, path, code in rows if wanted is None or code in wanted}
+
+
+def _wanted(table: "ImageTable", classes: str) -> set[int] | None:
+    """Codes of the classes that the option names; None for all."""
+    from lesioncare.imbalance import rare_classes  # noqa: PLC0415  as above
+
+    if classes == "all":
+        return None
+    names = [name.strip() for name in classes.split(",")]
+    chosen = rare_classes(table.class_counts(), "auto" if names == ["rare"] else names)
+    if not chosen:
+        raise ConfigError(f"--classes rare: {table.source} has no rare class. Name the classes, or all.")
+    return {table.classes.index(name) for name in chosen}
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import MofNCompleteColumn, Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Boxes", total=total)
+        yield lambda done, _: bar.update(task, completed=done)

@@ -1,0 +1,189 @@
+"""`lesioncare boxes make`, from a folder or a table to a box file that training reads."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from lesioncare.boxes.formats import read_boxes
+from lesioncare.boxes.generation import METHODS, make_boxes
+from lesioncare.cli import boxes_make
+
+MOLES = {"one.png": (8, 10), "two.png": (20, 14), "sub/three.png": (14, 8)}
+SIDE = 16
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Dark squares on skin, each at its corner; noise makes one image's box less sure."""
+    noise = np.random.default_rng(0).normal(0, 25, (40, 48, 3))
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for name, (left, top) in MOLES.items():
+        pixels = np.full((40, 48, 3), (225, 185, 165), np.uint8)
+        pixels[top : top + SIDE, left : left + SIDE] = (90, 50, 40)
+        if name == "two.png":
+            pixels = np.clip(pixels + noise, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / name), pixels[..., ::-1])
+    return folder
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("image,label\none,nv\nsub/three,nv\ntwo,df\n")
+    return path
+
+
+@pytest.mark.parametrize("name", ["boxes.json", "boxes.csv", "boxes.parquet"])
+def test_boxes_lie_on_the_moles(run, photos, tmp_path, name):
+    code, shown, _ = run("boxes", "make", photos, "-o", tmp_path / name)
+    assert code == 0
+    made = read_boxes(tmp_path / name)
+    assert {box.image for box in made.boxes} == set(made.images) == set(MOLES)
+    for box in made.boxes:
+        left, top = MOLES[box.image]
+        np.testing.assert_allclose(box.xyxy, (left, top, left + SIDE, top + SIDE), atol=2.5)
+    assert {box.source for box in made.boxes} == {"colour"}
+    mean = np.mean([box.score for box in made.boxes])
+    assert f"3 boxes on 3 images: {tmp_path / name}" in shown
+    assert f"Mean score {mean:.2f}; 0 least trusted" in shown
+    assert "on chest X-rays and ultrasound it fails" in shown
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "photos"]  # nothing is left behind
+
+
+def test_an_interrupted_run_goes_on(run, photos, tmp_path):
+    output, partial = tmp_path / "boxes.json", tmp_path / "boxes.json.partial"
+    make_boxes({"one.png": photos / "one.png"}, "colour", resume=partial)
+    header, line = partial.read_text().splitlines()
+    remembered = json.loads(line)
+    remembered["found"]["score"] = 0.125  # would not come out of the image
+    partial.write_text(f"{header}\n{json.dumps(remembered)}\n")
+    assert run("boxes", "make", photos, "-o", output)[0] == 0
+    scores = {box.image: box.score for box in read_boxes(output).boxes}
+    assert scores["one.png"] == 0.125
+    assert min(scores["two.png"], scores["sub/three.png"]) > 0.5
+    assert not partial.exists()
+
+
+def test_an_interrupted_run_of_another_method_is_refused(run, photos, tmp_path):
+    make_boxes({}, "otsu", resume=tmp_path / "boxes.json.partial")
+    code, _, error = run("boxes", "make", photos, "-o", tmp_path / "boxes.json")
+    assert code == 2
+    assert "another method" in error
+
+
+def test_unreadable_images_are_listed_or_skipped(run, photos, tmp_path):
+    (photos / "bad.png").write_bytes(b"no image")
+    words = ("boxes", "make", photos, "-o", tmp_path / "boxes.json")
+    code, _, error = run(*words)
+    assert code == 2
+    assert "1 of 4 images cannot be read" in error
+    assert "bad.png: " in error
+    assert "--skip-bad" in error
+    assert not (tmp_path / "boxes.json").exists()
+    code, shown, _ = run(*words, "--skip-bad")
+    assert code == 0
+    assert "Skipped, as they cannot be read: 1\nbad.png: " in shown
+    assert set(read_boxes(tmp_path / "boxes.json").images) == set(MOLES)
+
+
+def test_min_score_drops_boxes_and_keeps_their_images(run, photos, tmp_path):
+    words = ("boxes", "make", photos, "-o", tmp_path / "boxes.json")
+    run(*words)
+    scores = sorted(box.score for box in read_boxes(tmp_path / "boxes.json").boxes)
+    least = (scores[0] + scores[1]) / 2
+    assert scores[0] < least
+    _, shown, _ = run(*words, "--min-score", least)
+    made = read_boxes(tmp_path / "boxes.json")
+    assert sorted(box.score for box in made.boxes) == scores[1:]
+    assert set(made.images) == set(MOLES)
+    assert "Dropped for their score: 1" in shown
+
+
+@pytest.mark.parametrize(
+    ("classes", "images"),
+    [("all", {"one", "two", "sub/three"}), ("df", {"two"}), ("nv", {"one", "sub/three"})],
+)
+def test_a_table_chooses_the_images_and_gives_their_ids(run, photos, table, tmp_path, classes, images):
+    output = tmp_path / "boxes.csv"
+    assert run("boxes", "make", photos, "--table", table, "--classes", classes, "-o", output)[0] == 0
+    assert {box.image for box in read_boxes(output).boxes} == images
+
+
+def test_rare_classes_are_counted_over_the_table(run, photos, tmp_path):
+    for number in range(7):
+        cv2.imwrite(str(photos / f"{number}.png"), cv2.imread(str(photos / "one.png")))
+    rows = "".join(f"{number},nv\n" for number in range(7))
+    (tmp_path / "table.csv").write_text(f"image,label\n{rows}two,df\n")
+    words = ("boxes", "make", photos, "--table", tmp_path / "table.csv", "-o", tmp_path / "boxes.csv")
+    assert run(*words, "--classes", "rare")[0] == 0
+    assert [box.image for box in read_boxes(tmp_path / "boxes.csv").boxes] == ["two"]
+
+
+def test_a_table_beside_its_images_is_enough(run, photos, tmp_path):
+    (photos / "table.csv").write_text("image\none\ntwo\n")
+    assert run("boxes", "make", photos / "table.csv", "-o", tmp_path / "boxes.json")[0] == 0
+    assert set(read_boxes(tmp_path / "boxes.json").images) == {"one", "two"}
+
+
+def test_show_draws_the_least_trusted(run, photos, tmp_path):
+    _, shown, _ = run("boxes", "make", photos, "-o", tmp_path / "boxes.json", "--show", 2)
+    assert f"2 of 3 images: {tmp_path / 'boxes.png'}" in shown
+    assert cv2.imread(str(tmp_path / "boxes.png")) is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--method", "magic"), "no method is called 'magic': choose one of border, colour, consensus"),
+        (("--classes", "df"), "--classes df needs a table"),
+        (("--table", "table.csv", "--classes", "rare"), "table.csv has no rare class"),
+        (("--table", "table.csv", "--classes", "mel"), "no class is called 'mel'"),
+        (("-o", "boxes.xml"), r"boxes.xml: name a .json (COCO), .csv or .parquet file"),
+        (("-o", "boxes"), "boxes: name a .json"),
+        (("-o", "photos.json"), "photos.json: is a folder"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_work(
+    run, photos, table, tmp_path, monkeypatch, words, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos.json").mkdir()
+    code, _, error = run("boxes", "make", photos, *words)
+    assert code == 2
+    assert message in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "photos.json", "table.csv"]
+
+
+def test_sources_without_images_are_refused(run, table, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for words, message in (
+        ((tmp_path / "empty",), "holds no images"),
+        ((tmp_path / "absent",), "no such table"),
+        ((tmp_path / "absent", "--table", table), "no such folder of images"),
+    ):
+        code, _, error = run("boxes", "make", *words, "-o", tmp_path / "boxes.json")
+        assert code == 2
+        assert message in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["boxes.csv", "boxes.json"])
+def test_training_reads_the_boxes(run, train_words, tiny, tmp_path, name):
+    output = tmp_path / name
+    assert run("boxes", "make", tiny, "--classes", "all", "-o", output)[0] == 0
+    words = [*train_words, "--boxes", output, "--output", tmp_path / "run", "--min-score", "0.1"]
+    code, _, error = run(*words)
+    assert code == 0, error
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert saved["data"]["min_score"] == 0.1
+
+
+def test_the_help_names_every_method_and_shows_examples(run):
+    assert {name.strip() for name in boxes_make.METHODS.split(",")} == set(METHODS)
+    code, shown, _ = run("boxes", "make", "--help")
+    assert code == 0
+    assert "lesioncare boxes make " in shown.split("Examples")[1]
+    assert "ultrasound" in shown
