@@ -183,7 +183,7 @@ ERRORS = [
     ("image,label\na,x\nb,\nc,\n", "empty label, 2 time.*row 3; row 4"),
     ("image,label,group\na,x,1\nb,y,\n", "empty group.*row 3"),
     ("image,label\na,x\nb,x\n", "only one class, 'x'"),
-    ("image,label\na,x\nz,y\n", "1 of 2 rows.*row 3: no file 'z'.*--image-root"),
+    ("image,label\na,x\nz,y\n", "1 of 2 rows.*row 3: no file 'z'.*--images"),
     ("image,label\na,x\n,y\n", "row 3: the image is empty"),
     ("image,label\na,x\ntwice,y\n", r"row 3: 'twice' fits .*twice\.jpg and .*twice\.png"),
     ("image,label\na,x\nb,y\na.png,y\n", r"two values of 'label': rows 2 and 4 \(a.png\)"),
