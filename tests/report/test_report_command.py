@@ -26,7 +26,7 @@ RICH = {
         "weights": "none",
         "image_size": (192, 256),
         "freeze": "auto",
-        "cache": False,
+        "cache": "never",
     },
     "schedule": {"epochs": 3, "learning_rate": 1e-4, "augment": "dermoscopy", "precision": "32-true"},
     "attention": {"loss": "energy", "attend": "all", "alpha": 0.25, "outer": "distance"},
