@@ -78,7 +78,7 @@ def test_train_evaluate_predict_report(run, train_words, tiny, tmp_path):
     """What a newcomer does, in this order."""
     code, shown, errors = run(*train_words, "--output", tmp_path / "run")
     assert code == 0, errors
-    for words in ("recall of red-lacunae (rare)", "balanced accuracy", "95 % interval"):
+    for words in ("recall of red-lacunae (rare)", "balanced accuracy", "no interval: the smallest class"):
         assert words in shown
     assert f"Report: {tmp_path / 'run' / 'report.html'}" in shown
     assert title((tmp_path / "run" / "report.html").read_text("utf-8"))
@@ -90,8 +90,9 @@ def test_train_evaluate_predict_report(run, train_words, tiny, tmp_path):
     assert numbers == shown.splitlines()[-len(numbers) - 1 : -1]
 
     elsewhere = tmp_path / "elsewhere"
-    code, _, errors = run("evaluate", tmp_path / "run", tiny, "--output", elsewhere)
+    code, shown, errors = run("evaluate", tmp_path / "run", tiny, "--output", elsewhere)
     assert code == 0, errors
+    assert "has learnt from 25 of these 37 images" in shown
     assert len(RunResult.load(elsewhere).predictions) == 37
     assert (elsewhere / "report.html").is_file()
 
@@ -101,6 +102,9 @@ def test_train_evaluate_predict_report(run, train_words, tiny, tmp_path):
     code, shown, errors = run("predict", tmp_path / "run", tmp_path / "new", "-o", tmp_path / "p.csv")
     assert code == 0, errors
     assert "Predictions of 2 images: " in shown
+    code, _, errors = run("predict", tmp_path / "run", tmp_path / "new", "-o", tmp_path / "p.csv")
+    assert code == 2
+    assert "already there" in errors
     frame = pd.read_csv(tmp_path / "p.csv")
     assert frame["image"].tolist() == ["test-network-0000-0.jpg", "test-red-lacunae-0000-0.jpg"]
     assert frame.filter(like="probability:").sum(axis=1).tolist() == pytest.approx([1, 1])
@@ -168,3 +172,14 @@ def test_a_model_in_the_current_folder_is_found(run, train_words, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     code, _, errors = run(*train_words, "--model", "net_of_mine:make", "--output", "run")
     assert code == 0, errors
+
+
+def test_a_table_without_groups_is_said_to_have_none(run, tiny, tmp_path):
+    table = tiny.read_text("utf-8").replace(",group,", ",series,", 1)
+    (tiny.parent / "ungrouped.csv").write_text(table, "utf-8")
+    code, shown, errors = run("splits", tiny.parent / "ungrouped.csv", "--folds", "2")
+    assert code == 0, errors
+    assert "No group column" in shown
+    assert "series" in shown
+    code, shown, _ = run("splits", tiny, "--folds", "2")
+    assert "No group column" not in shown

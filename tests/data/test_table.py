@@ -127,7 +127,7 @@ def test_guessed_columns(header, expected):
         ("0.1,0.2,0.5,0.6", [2, 2, 10, 6]),
         ("-0.005,0,1.01,1", [0, 0, 20, 10]),
         ("2,3,10,6", [2, 3, 10, 6]),
-        ("-4,3,25,16", [0, 3, 20, 10]),
+        ("-1,3,21,10.5", [0, 3, 20, 10]),
     ],
     ids=["fraction", "clipped fraction", "pixel", "clipped pixel"],
 )
@@ -198,11 +198,13 @@ def test_a_missing_box_file_is_refused(load, folder):
 
 
 def test_with_boxes_replaces_all_boxes(load):
-    table = load(BOXED.format("1,1,4,4")).with_boxes([Box("b", 5, 5, 30, 9, score=0.25)])
+    table = load(BOXED.format("1,1,4,4")).with_boxes([Box("b", 5, 5, 22, 9, score=0.25)])
     assert {at: boxes.tolist() for at, boxes in table.boxes.items()} == {1: [[5, 5, 20, 9]]}
     assert table.box_scores[1].tolist() == [0.25]
     with pytest.raises(DataError, match="outside its image"):
         table.with_boxes([Box("b", 21, 0, 30, 9)])
+    with pytest.raises(DataError, match=r"more than 25% outside its image.*\(5, 5, 30, 9\)"):
+        table.with_boxes([Box("b", 5, 5, 30, 9)])
 
 
 ERRORS = [

@@ -356,7 +356,10 @@ def test_too_few_groups_are_no_evidence(page, plain, care):
         return changed(run, group=group)
 
     found = page(few(plain), few(care))
-    assert "comes from too few groups (3) to tell" in found.all("p", "lead")[0].text
+    assert (
+        "cannot be judged: the smallest class has only 3 lesions or patients to test"
+        in found.all("p", "lead")[0].text
+    )
     assert cards(found)["Rare recall"].all("span", "badge")[0].text == "too few groups (3)"
 
 

@@ -50,7 +50,7 @@ def test_span_writes_both_ends():
 
 
 def test_span_never_writes_an_end_that_excludes_zero_as_zero():
-    assert text.span(of(0.03, 0.0002, 0.06)) == "+0.020 to +6.000"
+    assert text.span(of(0.03, 0.0002, 0.06)) == "+0.02 to +6.00"
     assert text.span(of(0.03, -0.0002, 0.06)) == "0.0 to +6.0"
 
 

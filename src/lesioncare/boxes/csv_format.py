@@ -24,6 +24,8 @@ CORNER_NAMES = (
 )
 SIZE_NAMES = ("x", "y", "width", "height")
 IMAGE_NAMES = ("image", "image_id", "file", "filename", "path", "patientid")
+MAX_OUTSIDE = 0.25
+"""Share of a box's area that may lie outside its image: more is another image's box, or another size's."""
 FRACTION_SLACK = 0.01
 """Fractions of rounded or hand-drawn boxes may leave [0, 1] by this much; they are clipped."""
 
@@ -137,8 +139,8 @@ def to_pixels(
         source: file that the boxes are from.
 
     Raises:
-        DataError: a fraction is outside [-0.01, 1.01], a box is outside its image, or "auto" finds both
-            units.
+        DataError: a fraction is outside [-0.01, 1.01], more than `MAX_OUTSIDE` of a box's area is outside its
+            image, or "auto" finds both units.
     """
     check_corners(corners, rows, source)
     size = np.tile(sizes, 2)
@@ -154,7 +156,16 @@ def to_pixels(
     outside: Flags = np.any((corners[:, :2] >= sizes) | (corners[:, 2:] <= 0), axis=1)
     what, remedy = "a box outside its image", "Was it drawn on an image of another size?"
     _refuse(outside, what, remedy, rows, source, shown=_shown(corners, outside))
-    return np.clip(corners, 0, size)
+    clipped = np.clip(corners, 0, size)
+    left: Flags = _areas(clipped) < (1 - MAX_OUTSIDE) * _areas(corners)
+    what = f"a box that lies more than {MAX_OUTSIDE:.0%} outside its image"
+    _refuse(left, what, remedy, rows, source, shown=_shown(corners, left))
+    return clipped
+
+
+def _areas(corners: Floats) -> Floats:
+    sides: Floats = corners[:, 2:] - corners[:, :2]
+    return sides[:, 0] * sides[:, 1]
 
 
 def _refuse(

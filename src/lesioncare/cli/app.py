@@ -13,6 +13,7 @@ from lesioncare.errors import LesionCareError
 __all__ = ["app", "main"]
 
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
 
 
 def _paragraphs(docstring: str | None) -> str:
@@ -38,7 +39,7 @@ app = typer.Typer(
         "lesioncare demo\n\n"
         "lesioncare splits table.csv --group-column patient\n\n"
         "lesioncare train table.csv --output runs/first --freeze auto --baseline\n\n"
-        "lesioncare predict runs/first new_images/ --output predictions.csv"
+        "lesioncare predict runs/first/with new_images/ --output predictions.csv"
     ),
 )
 for command, panel in (
@@ -80,6 +81,9 @@ def main() -> None:
     sys.path.append("")  # --model package.module:function may be a file in the current folder
     try:
         app()
+    except KeyboardInterrupt:
+        print("\nlesioncare: stopped. The same command goes on from here.", file=sys.stderr)
+        raise SystemExit(EXIT_INTERRUPTED) from None
     except LesionCareError as error:
         print(f"lesioncare: error: {error}", file=sys.stderr)
         raise SystemExit(EXIT_BAD_INPUT) from None

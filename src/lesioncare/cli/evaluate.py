@@ -12,8 +12,8 @@ __all__ = ["evaluate"]
 
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
-    "lesioncare evaluate runs/first   [dim](its own test part, from the saved predictions)[/dim]\n\n"
-    "lesioncare evaluate runs/first other_hospital.csv --output runs/first-elsewhere"
+    "lesioncare evaluate runs/first/with   [dim](its own test part, from the saved predictions)[/dim]\n\n"
+    "lesioncare evaluate runs/first/with other_hospital.csv --output runs/first-elsewhere"
 )
 
 
@@ -41,7 +41,7 @@ def evaluate(
     from lesioncare.evaluation import RunResult  # noqa: PLC0415
     from lesioncare.report import build_report  # noqa: PLC0415
     from lesioncare.training import DataConfig  # noqa: PLC0415
-    from lesioncare.training.apply import evaluate_run, load_run  # noqa: PLC0415
+    from lesioncare.training.apply import count_learnt, evaluate_run, load_run  # noqa: PLC0415
 
     columns = options.column_options(
         image=image_column, label=label_column, group=group_column, split=None, box=box_columns, unit=box_unit
@@ -52,7 +52,12 @@ def evaluate(
         result = RunResult.load(run)
     else:
         data = DataConfig.build(table=table, image_root=images, box_file=boxes, **columns)
-        result = evaluate_run(load_run(run), data)
+        trained = load_run(run)
+        result = evaluate_run(trained, data)
+        learnt = count_learnt(trained, result)
+        if learnt:
+            of = f"{learnt} of these {len(result.predictions)} images"
+            print(f"Warning: the run has learnt from {of}; the figures flatter it.")
     show_results((result,))
     if output is not None:
         result.save(output)

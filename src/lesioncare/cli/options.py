@@ -18,6 +18,7 @@ __all__ = [
     "SplitColumn",
     "Table",
     "column_options",
+    "warn_without_groups",
 ]
 
 _COLUMNS = "Columns of the table"
@@ -50,7 +51,7 @@ LabelColumn = Annotated[
 GroupColumn = Annotated[
     str | None,
     typer.Option(
-        help="Patient or lesion: it stays on one side of a split. \\[default: group, lesion_id, patient_id]",
+        help="Patient or lesion; stays on one side of a split. \\[default: lesion_id, patient, ...]",
         rich_help_panel=_COLUMNS,
     ),
 ]
@@ -71,6 +72,22 @@ BoxUnit = Annotated[
     str,
     typer.Option(help="Unit of the edges: auto, pixel or fraction.", rich_help_panel=_COLUMNS),
 ]
+
+
+def warn_without_groups(table: Path, group: str | None) -> None:
+    """Say that each image counts as a lesion of its own where no column tells which belong together."""
+    if group is not None or not table.is_file():
+        return
+    from lesioncare.data import Columns  # noqa: PLC0415  loads pandas
+    from lesioncare.rawtable import read_header  # noqa: PLC0415
+
+    header = read_header(table)
+    if Columns.guess(header).group is None:
+        print(
+            "No group column: every image counts as a lesion or patient of its own. If several images show "
+            f"the same one, name its column with --group-column (columns: {', '.join(header)}).",
+            flush=True,
+        )
 
 
 def column_options(

@@ -12,8 +12,8 @@ __all__ = ["predict"]
 
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
-    "lesioncare predict runs/first new_images/ --output predictions.csv\n\n"
-    "lesioncare predict runs/first new_images.csv --images scans/"
+    "lesioncare predict runs/first/with new_images/ --output predictions.csv\n\n"
+    "lesioncare predict runs/first/with new_images.csv --images scans/"
 )
 
 
@@ -26,6 +26,7 @@ def predict(
     images: options.ImageRoot = None,
     image_column: options.ImageColumn = None,
     batch_size: Annotated[int, typer.Option(help="Images per pass.", min=1)] = 32,
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
     """Predict the class of new images; labels are not needed.
 
@@ -37,6 +38,8 @@ def predict(
 
     if not output.parent.is_dir():
         raise RunError(f"{output}: there is no folder {str(output.parent)!r}. Make it, or change --output.")
+    if output.exists() and not overwrite:
+        raise RunError(f"{output}: is already there. Give another --output, or --overwrite to replace it.")
     frame = predict_images(
         load_run(run), source, image_root=images, image_column=image_column, batch_size=batch_size
     )

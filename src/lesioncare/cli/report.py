@@ -9,7 +9,7 @@ __all__ = ["report"]
 
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
-    "lesioncare report runs/first\n\n"
+    "lesioncare report runs/first  [dim](both runs, where it was trained with --baseline)[/dim]\n\n"
     "lesioncare report runs/plain runs/care --output comparison.html  [dim](against the first)[/dim]"
 )
 
@@ -24,7 +24,13 @@ def report(
     from lesioncare.evaluation import RunResult  # noqa: PLC0415
     from lesioncare.report import build_report  # noqa: PLC0415
 
-    results = [RunResult.load(run) for run in runs]
+    results = [RunResult.load(run) for given in runs for run in _both(given)]
     written = build_report(results, output, title=title)
     show_results(results)
     show_path("Report", written)
+
+
+def _both(given: Path) -> list[Path]:
+    """The two runs of a directory that `train --baseline` made; otherwise the directory itself."""
+    pair = [given / "without", given / "with"]
+    return pair if all(run.is_dir() for run in pair) else [given]

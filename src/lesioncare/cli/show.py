@@ -60,10 +60,7 @@ def _show_intervals(console: Console, run: RunResult) -> None:
     found = interval(run.predictions, run.rare, run.train_counts)
     for key in _COMPARED:
         if key in found:
-            one = found[key]
-            console.print(
-                f"{key}: {_percent(one.value)}, 95 % interval {_percent(one.low)} to {_percent(one.high)}"
-            )
+            console.print(found[key].sentence(), markup=False)
 
 
 def _percent(value: float | None) -> str:

@@ -33,7 +33,7 @@ def splits(
     import numpy as np  # noqa: PLC0415  these load torch
 
     from lesioncare.cli.show import show_folds, show_path  # noqa: PLC0415
-    from lesioncare.data import assign_folds  # noqa: PLC0415
+    from lesioncare.data import table_folds  # noqa: PLC0415
     from lesioncare.evaluation.files import write_file  # noqa: PLC0415
     from lesioncare.training import DataConfig  # noqa: PLC0415
     from lesioncare.training.inputs import read_table  # noqa: PLC0415
@@ -42,8 +42,9 @@ def splits(
         image=image_column, label=label_column, group=group_column, split=None, box=None, unit="auto"
     )
     data = DataConfig.build(table=table, image_root=images, check_images=False, **columns)
+    options.warn_without_groups(table, group_column)
     loaded = read_table(data)
-    fold = assign_folds(loaded.labels, loaded.groups, n_folds=folds, seed=seed)
+    fold = table_folds(loaded, n_folds=folds, seed=seed)
     members = [np.flatnonzero(fold == number) for number in range(folds)]
     counts = {name: [loaded.class_counts(rows)[name] for rows in members] for name in loaded.classes}
     show_folds(counts, [len(set(loaded.groups[rows])) for rows in members])

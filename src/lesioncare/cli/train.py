@@ -121,6 +121,7 @@ def train(
         "attention": {"loss": attention}
         | _pick(chosen, "attend alpha tau outer gradient reduction resolution start_epoch"),
     }
+    options.warn_without_groups(table, group_column)
     _run(parts, output, baseline=baseline, cache_dir=cache_dir, overwrite=overwrite)
 
 

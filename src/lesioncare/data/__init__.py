@@ -2,7 +2,14 @@
 
 from lesioncare.data.checks import check_images
 from lesioncare.data.dataset import Batch, EpochSampler, ImageDataset, Item, boxes_by_image, collate
-from lesioncare.data.splits import Split, assign_folds, check_groups, split_by_column, split_by_fold
+from lesioncare.data.splits import (
+    Split,
+    assign_folds,
+    check_groups,
+    split_by_column,
+    split_by_fold,
+    table_folds,
+)
 from lesioncare.data.table import Columns, ImageTable, load_table
 from lesioncare.data.transforms import Sample, eval_transform, train_transform
 
@@ -24,5 +31,6 @@ __all__ = [
     "load_table",
     "split_by_column",
     "split_by_fold",
+    "table_folds",
     "train_transform",
 ]

@@ -59,6 +59,20 @@ def assign_folds(labels: npt.ArrayLike, groups: npt.ArrayLike, *, n_folds: int, 
     return _deal(labels, groups, n_folds, seed)
 
 
+def table_folds(table: ImageTable, *, n_folds: int, seed: int) -> Ints:
+    """Deal a table's images into folds; see `assign_folds`.
+
+    Raises:
+        DataError: a class is in too few groups (the message names the class), or an image has no class.
+    """
+    _refuse_unlabelled(table)
+    try:
+        _refuse_few_groups(table.labels, table.groups, dict(enumerate(table.classes)), n_folds)
+    except DataError as error:
+        raise DataError(f"{table.source}: {error}") from None
+    return assign_folds(table.labels, table.groups, n_folds=n_folds, seed=seed)
+
+
 def split_by_fold(table: ImageTable, *, fold: int, n_folds: int, seed: int, validation: float = 0.1) -> Split:
     """Take one fold as test images and a part of the others as validation images.
 
@@ -75,9 +89,7 @@ def split_by_fold(table: ImageTable, *, fold: int, n_folds: int, seed: int, vali
     """
     if not 0 <= fold < n_folds:
         raise ConfigError(f"fold: must be in 0 .. {n_folds - 1}, but got {fold}.")
-    _refuse_unlabelled(table)
-    _refuse_few_groups(table.labels, table.groups, dict(enumerate(table.classes)), n_folds)
-    folds = assign_folds(table.labels, table.groups, n_folds=n_folds, seed=seed)
+    folds = table_folds(table, n_folds=n_folds, seed=seed)
     rest, held_out = _set_aside(table, np.flatnonzero(folds != fold), validation, seed)
     split = Split(rest, held_out, np.flatnonzero(folds == fold))
     check_groups(table, split)
@@ -149,8 +161,9 @@ def _refuse_few_groups(labels: Codes, groups: Codes, names: Mapping[object, str]
         count = len(np.unique(groups[labels == value]))
         if count < n_folds:
             raise DataError(
-                f"class {name!r} is in {count} group(s), too few for {n_folds} folds. "
-                "Use fewer folds, or remove the class or merge it with another."
+                f"class {name!r} is in {count} group(s) (lesions or patients), too few for {n_folds} folds. "
+                f"{'Use fewer folds' if count > 1 else 'Add images of others'}, "
+                "or remove the class or merge it with another."
             )
 
 

@@ -27,7 +27,7 @@ from lesioncare.rawtable import first_few, read_raw_table
 
 IMAGE_NAMES = ("image", "image_id", "file", "filename", "path")
 LABEL_NAMES = ("label", "class", "dx", "diagnosis", "target")
-GROUP_NAMES = ("group", "lesion_id", "patient_id")
+GROUP_NAMES = ("group", "lesion_id", "patient_id", "lesion", "patient", "lesionid", "patientid", "subject_id")
 CORNERS = ["x1", "y1", "x2", "y2"]
 
 _OTHER_BOX_FILES = frozenset({".json", ".xml", ".yaml", ".yml", ".png"})

@@ -58,6 +58,13 @@ class Interval:
     n: int
     n_groups: int
 
+    def sentence(self) -> str:
+        """In words: "Rare recall: 0.41 (95 % interval 0.33 to 0.50)."."""
+        if self.n_groups < MIN_GROUPS:
+            return f"{_title(self.metric)}: {self.value:.2f}; {few_groups(self.n_groups)}."
+        bounds = f"95 % interval {self.low:.2f} to {self.high:.2f}"
+        return f"{_title(self.metric)}: {self.value:.2f} ({bounds})."
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -90,17 +97,23 @@ class Difference:
 
     def sentence(self) -> str:
         """In words: "Rare recall rose from 0.41 to 0.52 (+0.11, 95 % interval +0.03 to +0.19)."."""
-        kind, _, name = self.metric.partition(":")
-        title = f"Recall of {name}" if kind == "recall" else _TITLES[self.metric]
+        title = _title(self.metric)
         # A bound that excludes 0 must not be printed as 0.00.
-        digits = 4 if self.shown and min(abs(self.low), abs(self.high)) < 0.005 else 2
+        digits = 3 if self.shown and min(abs(self.low), abs(self.high)) < 0.005 else 2
         a, b = f"{self.a:.{digits}f}", f"{self.b:.{digits}f}"
         bounds = f"95 % interval {self.low:+.{digits}f} to {self.high:+.{digits}f}"
         change = f"{self.difference:+.{digits}f}, {bounds}"
         if self.shown:
             return f"{title} {'rose' if self.difference > 0 else 'fell'} from {a} to {b} ({change})."
-        few = "" if self.n_groups >= MIN_GROUPS else f"; groups: only {self.n_groups}"
-        return f"{title}: no difference shown ({a} and {b}, {change}{few})."
+        if self.n_groups < MIN_GROUPS:
+            return f"{title}: {a} and {b}; {few_groups(self.n_groups)}."
+        return f"{title}: no difference shown ({a} and {b}, {change})."
+
+
+def few_groups(n_groups: int) -> str:
+    """Why there is no interval, in words."""
+    lesions = "lesion or patient" if n_groups == 1 else "lesions or patients"
+    return f"no interval: the smallest class tested has {n_groups} {lesions}, and {MIN_GROUPS} are needed"
 
 
 def compare(
@@ -259,6 +272,11 @@ def _percentiles(values: Floats) -> tuple[float, float] | None:
         return None
     low, high = np.percentile(defined, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _title(metric: str) -> str:
+    kind, _, name = metric.partition(":")
+    return f"Recall of {name}" if kind == "recall" else _TITLES[metric]
 
 
 def _check_paired(a: Predictions, b: Predictions) -> None:

@@ -63,7 +63,7 @@ def points(value: float) -> str:
 def span(difference: Difference) -> str:
     """The interval's two ends as "+3.1 to +12.9"; an end that excludes 0 is never written as 0."""
     nearest = min(abs(difference.low), abs(difference.high))
-    digits = 3 if difference.shown and nearest < 0.0005 else 1
+    digits = 2 if difference.shown and nearest < 0.0005 else 1
     return f"{signed(difference.low, digits)} to {signed(difference.high, digits)}"
 
 
@@ -114,7 +114,11 @@ def answer(difference: Difference | None, a: str, b: str, subject: str) -> str:
     change = f"{points(difference.difference)} ({interval(difference)})"
     if kind == "unshown":
         few = difference.n_groups < MIN_GROUPS
-        why = f"comes from too few groups ({difference.n_groups}) to tell" if few else "may be chance"
+        why = (
+            f"cannot be judged: the smallest class has only {difference.n_groups} lesions or patients to test"
+            if few
+            else "may be chance"
+        )
         return (
             f"No difference shown in how many {subject} are recognised: {values}. "
             f"The difference of {change} {why}."
@@ -141,7 +145,7 @@ def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str
     if before == "unshown":
         return f"{opening} the recall is {after} ({values})."
     if before == after:
-        return f"{opening} the recall is still {after} ({values}): more than a moved threshold."
+        return f"{opening} the recall is still {after} ({values}): not a moved threshold only."
     return f"{opening} the sign turns: the recall is {after} ({values})."
 
 

@@ -11,16 +11,16 @@ from scipy.special import softmax
 from torch import nn
 
 from lesioncare.data import ImageDataset, ImageTable, eval_transform
-from lesioncare.errors import DataError, RunError
+from lesioncare.errors import DataError, LesionCareError, RunError
 from lesioncare.evaluation import RunResult
 from lesioncare.images import IMAGE_SUFFIXES
 from lesioncare.training.config import DataConfig, TrainConfig
 from lesioncare.training.directory import RunDirectory
 from lesioncare.training.inference import image_loader, predict_logits, predict_table
-from lesioncare.training.inputs import read_table
+from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model, read_weights
 
-__all__ = ["TrainedRun", "evaluate_run", "load_run", "predict_images"]
+__all__ = ["TrainedRun", "count_learnt", "evaluate_run", "load_run", "predict_images"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +78,19 @@ def evaluate_run(trained: TrainedRun, data: DataConfig) -> RunResult:
     predictions, maps = predict_table(trained.network, images, loader, target_layer=layer)
     config = {**trained.result.config, "evaluated_on": str(data.table)}
     return dataclasses.replace(trained.result, predictions=predictions, maps=maps, config=config)
+
+
+def count_learnt(trained: TrainedRun, result: RunResult) -> int:
+    """Count a result's images that the run has trained or validated on; 0 if its own table is gone."""
+    data = trained.config.data.model_copy(update={"check_images": False})
+    try:
+        table = read_table(data)
+        split = split_table(table, trained.config)
+    except LesionCareError:
+        return 0
+    known = table.frame["path"].iloc[np.concatenate([split.train, split.validation])]
+    learnt = {Path(path).resolve() for path in known}
+    return sum(Path(path).resolve() in learnt for path in result.predictions.path)
 
 
 def predict_images(

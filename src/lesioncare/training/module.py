@@ -8,14 +8,44 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
 from lesioncare.attention import AttentionGuide
-from lesioncare.data import Batch, boxes_by_image
+from lesioncare.data import Batch, EpochSampler, boxes_by_image
 from lesioncare.errors import RunError
 from lesioncare.training.config import ScheduleConfig
 
-__all__ = ["GuidedClassifier", "History"]
+__all__ = ["Feed", "GuidedClassifier", "History"]
+
+
+class Feed(pl.LightningDataModule):
+    """Hands the trainer its loaders, the training one set to the epoch that comes next.
+
+    Lightning tells a sampler its epoch only after the loader's iterator was made; in a run that is resumed,
+    worker processes would by then have fetched batches of epoch 0.
+    """
+
+    def __init__(self, train: DataLoader[Batch], validation: DataLoader[Batch] | None) -> None:
+        super().__init__()
+        self._train = train
+        self._validation = validation
+
+    @property
+    def steps(self) -> int:
+        """Batches of one epoch in this process."""
+        return len(self._train)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Give the training batches; asked for once, when the checkpoint was read."""
+        if isinstance(self._train.sampler, EpochSampler) and self.trainer is not None:
+            progress: Any = self.trainer.fit_loop.epoch_progress.current
+            self._train.sampler.set_epoch(progress.processed)
+        return self._train
+
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        """Give the validation batches, if there are any."""
+        return [] if self._validation is None else [self._validation]
 
 
 class GuidedClassifier(pl.LightningModule):
@@ -23,6 +53,7 @@ class GuidedClassifier(pl.LightningModule):
 
     Args:
         network: images, or features of the frozen part, -> logits [N, C].
+        feed: what it will be trained on.
         frozen: images -> features where they are not cached; None where they are, or nothing is frozen.
         guide: watches the network; None trains without attention.
         attended: class codes whose boxes the guide sees.
@@ -34,6 +65,7 @@ class GuidedClassifier(pl.LightningModule):
         self,
         network: nn.Module,
         *,
+        feed: Feed,
         frozen: nn.Module | None,
         guide: AttentionGuide | None,
         attended: frozenset[int],
@@ -46,6 +78,7 @@ class GuidedClassifier(pl.LightningModule):
         self._guide = guide
         self._attended_classes = attended
         self._schedule = schedule
+        self._feed = feed
         self._balanced_accuracy = MulticlassAccuracy(num_classes, average="macro")
 
     def train(self, mode: bool = True) -> "GuidedClassifier":
@@ -103,7 +136,8 @@ class GuidedClassifier(pl.LightningModule):
         optimizer = torch.optim.AdamW(
             learning, lr=self._schedule.learning_rate, weight_decay=self._schedule.weight_decay
         )
-        total = max(1, int(self.trainer.estimated_stepping_batches))
+        # Not trainer.estimated_stepping_batches: it asks for the training loader before a checkpoint is read.
+        total = self._schedule.epochs * max(1, self._feed.steps)
         warm_up = max(1, min(total // self._schedule.epochs, total // 5))
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _factor(step, warm_up, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -39,7 +39,7 @@ from lesioncare.training.features import cache_features, fingerprint, remove_cac
 from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model
-from lesioncare.training.module import GuidedClassifier
+from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.trainer import is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
@@ -205,8 +205,10 @@ def _loader(dataset: Any, config: TrainConfig, *, shuffle: bool) -> DataLoader[B
 def _fit(
     config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory, trainer: pl.Trainer
 ) -> None:
+    feed = Feed(loaders.train, loaders.validation)
     module = GuidedClassifier(
         parts.learner,
+        feed=feed,
         frozen=None if parts.cut is None or loaders.cached else parts.cut.frozen,
         guide=parts.guide,
         attended=parts.attended[config.attention.attend],
@@ -216,7 +218,10 @@ def _fit(
     module.train()  # a function of one's own may give its network in evaluation mode
     # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
     checkpoint = str(run.checkpoint) if zipfile.is_zipfile(run.checkpoint) else None
-    trainer.fit(module, loaders.train, loaders.validation, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stop:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from stop
     parts.learner.cpu()
 
 
