@@ -81,9 +81,10 @@ def main() -> None:
     sys.path.append("")  # --model package.module:function may be a file in the current folder
     try:
         app()
-    except KeyboardInterrupt:
-        print("\nlesioncare: stopped. The same command goes on from here.", file=sys.stderr)
-        raise SystemExit(EXIT_INTERRUPTED) from None
+    except SystemExit as end:  # typer ends with this code on Ctrl-C
+        if end.code == EXIT_INTERRUPTED:
+            print("\nlesioncare: stopped. The same command goes on from here.", file=sys.stderr)
+        raise
     except LesionCareError as error:
         print(f"lesioncare: error: {error}", file=sys.stderr)
         raise SystemExit(EXIT_BAD_INPUT) from None

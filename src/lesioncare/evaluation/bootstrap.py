@@ -99,7 +99,8 @@ class Difference:
         """In words: "Rare recall rose from 0.41 to 0.52 (+0.11, 95 % interval +0.03 to +0.19)."."""
         title = _title(self.metric)
         # A bound that excludes 0 must not be printed as 0.00.
-        digits = 3 if self.shown and min(abs(self.low), abs(self.high)) < 0.005 else 2
+        nearest = min(abs(self.low), abs(self.high)) if self.shown else 1.0
+        digits = 2 if nearest >= 0.005 else 3 if nearest >= 0.0005 else 4
         a, b = f"{self.a:.{digits}f}", f"{self.b:.{digits}f}"
         bounds = f"95 % interval {self.low:+.{digits}f} to {self.high:+.{digits}f}"
         change = f"{self.difference:+.{digits}f}, {bounds}"
