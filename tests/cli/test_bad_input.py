@@ -70,7 +70,7 @@ CASES = {
         f"{TRAIN} --boxes foreign_boxes.csv",
         ["foreign_boxes.csv, row 2", "elsewhere.jpg", "Remove the box"],
     ),
-    "no box file": (f"{TRAIN} --boxes none.csv", ["none.csv", "no such table"]),
+    "no box file": (f"{TRAIN} --boxes none.csv", ["none.csv", "no such box file"]),
     "box columns": (f"{TRAIN} --box-columns x1,y1", ["--box-columns", "four names"]),
     "box unit": (f"{TRAIN} --box-unit mile", ["--box-unit", "'pixel'", "'mile'"]),
     "unknown model": (f"{TRAIN} --model resnet5", ["'resnet5'", "Close names", "resnet50"]),
