@@ -7,7 +7,7 @@ of the training lesions is held out to watch, not to choose: the last epoch is t
 
     python benchmarks/skin_one_fold.py [--output DIR]
 
-Takes about 25 minutes on two cores, and goes on where it was stopped.
+Takes about 18 minutes on two free cores, and goes on where it was stopped.
 
 Writes results/skin_one_fold.csv (arm, metric, value, low, high) and DIR/report.html.
 """
