@@ -153,7 +153,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._share())
+        return -(-self.n // _processes()) if self.shuffle else self.n
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter([(self.epoch, index) for index in self._share()])
@@ -163,11 +163,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
             return range(self.n)
         generator = torch.Generator().manual_seed(_derived_seed(self.seed, self.epoch))
         order: list[int] = torch.randperm(self.n, generator=generator).tolist()
-        if not order or not (distributed.is_available() and distributed.is_initialized()):
+        processes = _processes()
+        if not order or processes == 1:
             return order
-        processes = distributed.get_world_size()
         order += [order[index % len(order)] for index in range(-len(order) % processes)]
         return order[distributed.get_rank() :: processes]
+
+
+def _processes() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def _derived_seed(*parts: int) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.special import softmax
 from torch import nn
 
@@ -19,6 +18,7 @@ from lesioncare.training.directory import RunDirectory
 from lesioncare.training.inference import image_loader, predict_logits, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model, read_weights
+from lesioncare.training.trainer import choose_device
 
 __all__ = ["TrainedRun", "count_learnt", "evaluate_run", "load_run", "predict_images"]
 
@@ -61,7 +61,7 @@ def load_run(directory: Path) -> TrainedRun:
         model.network.load_state_dict(read_weights(run.weights))
     except RuntimeError as error:
         raise RunError(f"{run.weights}: the weights do not fit the run's model. Train it again.") from error
-    model.network.to(_device(config)).eval()
+    model.network.to(choose_device(config.schedule.accelerator)).eval()
     return TrainedRun(config, result, model)
 
 
@@ -144,8 +144,3 @@ def _folder_table(folder: Path) -> ImageTable:
 def _unlabelled_table(source: Path, image_root: Path | None, image_column: str | None) -> ImageTable:
     data = DataConfig.build(table=source, image_root=image_root, image_column=image_column)
     return read_table(data, labelled=False)
-
-
-def _device(config: TrainConfig) -> torch.device:
-    use_gpu = torch.cuda.is_available() and config.schedule.accelerator != "cpu"
-    return torch.device("cuda" if use_gpu else "cpu")

@@ -18,7 +18,7 @@ __all__ = ["RunDirectory", "check_run", "open_run", "versions"]
 
 _PARTS = {"data", "model", "schedule", "attention"}
 _MADE_HERE = {
-    *("config.json", "config.part", "seconds.json", "seconds.part", "checkpoints", "features", "logs"),
+    *("config.json", "config.part", "seconds.json", "checkpoints", "features", "logs"),
     *("model.safetensors", "model.part", "result.json", "history.csv", "predictions.csv", "metrics.json"),
     *("maps.npz", "report.html"),
 }

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import time
 import zipfile
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from lesioncare.data import (
 from lesioncare.data.dataset import Batch
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import RunResult
+from lesioncare.evaluation.files import write_file
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import make_guide
 from lesioncare.training.config import TrainConfig
@@ -40,7 +40,7 @@ from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model
 from lesioncare.training.module import Feed, GuidedClassifier
-from lesioncare.training.trainer import is_first_process, make_trainer, quiet
+from lesioncare.training.trainer import choose_device, is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
 
@@ -179,9 +179,7 @@ def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory:
         "seed": config.schedule.seed,
     }
     place = directory / fingerprint(images, frozen, settings)
-    device = torch.device(
-        "cuda" if torch.cuda.is_available() and config.schedule.accelerator != "cpu" else "cpu"
-    )
+    device = choose_device(config.schedule.accelerator)
     size, workers = config.schedule.batch_size, config.schedule.workers
     features = cache_features(images, frozen.to(device), place, views=views, batch_size=size, workers=workers)
     frozen.cpu()
@@ -293,9 +291,7 @@ class _Clock:
 
     def add(self, name: str, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-        partial = self._path.with_suffix(f".{os.getpid()}.part")
-        partial.write_text(json.dumps(self.seconds))
-        partial.replace(self._path)
+        write_file(self._path, json.dumps(self.seconds).encode())
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:

@@ -18,12 +18,17 @@ from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.directory import RunDirectory
 from lesioncare.training.module import History
 
-__all__ = ["is_first_process", "make_trainer", "quiet"]
+__all__ = ["choose_device", "is_first_process", "make_trainer", "quiet"]
 
 
 def is_first_process() -> bool:
     """Whether this is the only process of a run, or the first of several that Lightning started."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def choose_device(accelerator: str) -> torch.device:
+    """Where a network runs outside the trainer: on the GPU, if there is one and it was not refused."""
+    return torch.device("cuda" if torch.cuda.is_available() and accelerator != "cpu" else "cpu")
 
 
 def make_trainer(schedule: ScheduleConfig, run: RunDirectory) -> tuple[pl.Trainer, History]:
