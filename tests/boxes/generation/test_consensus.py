@@ -64,6 +64,14 @@ def test_score_of_one_map_by_hand():
     assert found.score == pytest.approx(sum(1.0 if other == box else 0.25 for other in others) / 4)
 
 
+def test_the_ladder_can_be_another():
+    saliency = square(20, 10, 60, 50, 0.4) + square(30, 20, 50, 40, 0.4)
+    to_box = MapToBox(size=200, blur=0, padding=0, level=0.5)
+    found = SaliencyBoxes("drawn", (Drawn(saliency),), to_box, ladder=(0.5, 1.5))(IMAGE)
+    # At 0.25 the larger square (IoU 1/4), at 0.75 the smaller one.
+    assert found == Found((30, 20, 50, 40), pytest.approx((1 / 4 + 1) / 2))
+
+
 def test_consensus_takes_the_mean_map_and_asks_each_map():
     one, two = square(20, 20, 40, 40), square(30, 20, 50, 40)
     found = SaliencyBoxes("drawn", (Drawn(one), Drawn(two)), EXACT)(IMAGE)
@@ -110,6 +118,8 @@ def test_too_few_to_agree():
         MedoidBoxes("one", (Fixed((0, 0, 2, 2)),))
     with pytest.raises(ConfigError, match="at least one"):
         SaliencyBoxes("none", ())
+    with pytest.raises(ConfigError, match="at least one multiple"):
+        SaliencyBoxes("none", (Drawn(square(0, 0, 9, 9)),), ladder=())
 
 
 def test_methods_go_by_their_own_name():

@@ -6,6 +6,7 @@ from scipy.ndimage import label
 
 from lesioncare.boxes.generation import MapToBox
 from lesioncare.boxes.generation.map_to_box import centre_weight, weighted_otsu
+from lesioncare.errors import ConfigError
 
 EXACT = MapToBox(size=100, blur=0, padding=0)
 
@@ -131,3 +132,35 @@ def test_centre_weight_by_hand():
     # Rows lie at -1/4 and 1/4 of the height, columns at -3/8, -1/8, 1/8, 3/8 of the width.
     expected = [np.exp(-((1 / 4) ** 2 + x**2) / 0.5) for x in (-3 / 8, -1 / 8, 1 / 8, 3 / 8)]
     np.testing.assert_allclose(found, [expected, expected], rtol=1e-6)
+
+
+def test_a_level_cuts_the_map_itself():
+    # A map of at most 0.6: Otsu would find the square of 0.4, whatever its probability.
+    level = MapToBox(size=100, blur=0, padding=0, level=0.5)
+    square, core = (20, 20, 80, 80, 0.4), (40, 40, 60, 60, 0.6)
+    assert level(scene(square)) is None
+    assert level(scene(square, core)) == (40, 40, 60, 60)
+    assert level.ladder(scene(square, core), (0.5, 1.0, 1.5)) == [(20, 20, 80, 80), (40, 40, 60, 60), None]
+
+
+def test_a_level_of_several_takes_the_central_component():
+    level = MapToBox(size=100, blur=0, padding=0, level=0.5)
+    assert level(scene((40, 40, 60, 60, 0.7), (0, 0, 25, 100, 0.9))) == (40, 40, 60, 60)
+
+
+def test_a_level_has_no_need_of_contrast():
+    level = MapToBox(size=40, blur=0, padding=0, level=0.5)
+    assert level(np.full((30, 40), 0.8, np.float32)) == (0, 0, 40, 30)
+    assert level(np.full((30, 40), 0.5, np.float32)) is None
+    assert level(np.zeros((30, 40), np.float32)) is None
+
+
+def test_a_factor_never_asks_for_more_than_certainty():
+    level = MapToBox(size=100, blur=0, padding=0, level=0.5)
+    assert level.ladder(scene((40, 40, 60, 60, 1.0)), (3.0,)) == [(40, 40, 60, 60)]
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.2, 3])
+def test_a_level_outside_zero_to_one_is_refused(level):
+    with pytest.raises(ConfigError, match=r"must be in \(0, 1\)"):
+        MapToBox(level=level)

@@ -20,7 +20,7 @@ class SaliencyBoxes:
     r"""The box of the mean of saliency maps, scored by how little it depends on threshold and map.
 
         S = mean_k S_k,  b = box of S at threshold t
-        score = mean of {IoU(b, box of S at f t), f in LADDER} and, if K > 1, {IoU(b, box of S_k), k = 1 .. K}
+        score = mean of {IoU(b, box of S at f t), f in ladder} and, if K > 1, {IoU(b, box of S_k), k = 1 .. K}
 
     A clear lesion gives the same box at many thresholds and on every map. The score is close to the IoU that
     can be expected: it needs no further calibration. A box that is not found counts as IoU 0.
@@ -29,24 +29,28 @@ class SaliencyBoxes:
         name: what the boxes' `source` says.
         saliencies: K methods, at least one.
         to_box: how a map becomes a box.
+        ladder: multiples f of the threshold.
 
     Raises:
-        ConfigError: no method is given.
+        ConfigError: no method is given, or no multiple.
     """
 
     name: str
     saliencies: tuple[Saliency, ...]
     to_box: MapToBox = field(default_factory=MapToBox)
+    ladder: tuple[float, ...] = LADDER
 
     def __post_init__(self) -> None:
         if not self.saliencies:
             raise ConfigError(f"boxes {self.name!r} need at least one saliency method.")
+        if not self.ladder:
+            raise ConfigError(f"boxes {self.name!r} need at least one multiple of the threshold (ladder).")
 
     def __call__(self, image: Image, /) -> Found | None:
-        """Give the box, or None where every map is constant."""
+        """Give the box, or None where every map is constant, or nowhere above the level."""
         maps = [saliency(image) for saliency in self.saliencies]
         mean = maps[0] if len(maps) == 1 else np.stack(maps).mean(axis=0)
-        box, *others = self.to_box.ladder(mean, (1.0, *LADDER))
+        box, *others = self.to_box.ladder(mean, (1.0, *self.ladder))
         if box is None:
             return None
         if len(maps) > 1:

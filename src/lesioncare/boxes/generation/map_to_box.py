@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 
 from lesioncare.boxes.generation.maker import Corners
 from lesioncare.boxes.saliency.base import Map, smooth
+from lesioncare.errors import ConfigError
 
 Floats = NDArray[np.float32]
+Levels = NDArray[np.uint8] | NDArray[np.float32]
+_MOST = 0.999
+"""No probability is asked to be higher: a factor on the level must leave something to be found."""
 
 __all__ = ["MapToBox", "centre_weight", "weighted_otsu"]
 
@@ -29,15 +33,22 @@ class MapToBox:
     The weights g are what deals with vignettes, stickers and pen at the image's border; a component may touch
     the border. An explicit mask of dark corners changed nothing measurable on ISIC 2017.
 
+    With a `level`, the map is a probability and is taken as it is: t is that level, without Otsu, and stays
+    below 1 where a factor enlarges it. Without one, the map is first divided by its maximum.
+
     Source: Otsu, IEEE Trans. SMC 1979, for the threshold. Values were tuned on ISIC 2017.
 
     Args:
         size: longer side in pixels at which components are found.
         blur: standard deviation of the Gaussian blur as a share of the longer side.
-        threshold: factor on Otsu's threshold.
+        threshold: factor on t.
         reach: s of the histogram's weights.
         centre: s of the components' weights.
         padding: share of the box's side added at each side.
+        level: threshold on the map itself, in (0, 1); None for Otsu's.
+
+    Raises:
+        ConfigError: the level is outside (0, 1).
 
     Example:
         >>> saliency = np.zeros((100, 100), np.float32)
@@ -52,35 +63,45 @@ class MapToBox:
     reach: float = 0.28
     centre: float = 0.12
     padding: float = 0.05
+    level: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.level is not None and not 0 < self.level < 1:
+            raise ConfigError(f"the level of a probability map must be in (0, 1), but got {self.level}.")
 
     def __call__(self, saliency: Map, /) -> Corners | None:
-        """The box in pixels of the map [H, W], or None where the map is constant."""
+        """The box in pixels of the map [H, W]; None where the map is constant, or nowhere above the level."""
         return self.ladder(saliency, (1.0,))[0]
 
     def ladder(self, saliency: Map, factors: Sequence[float]) -> list[Corners | None]:
         """The box at each of several multiples of the threshold."""
-        small = self._prepare(saliency)
+        small = self._shrink(saliency)
+        if self.level is not None:
+            cuts = [min(self.level * self.threshold * factor, _MOST) for factor in factors]
+            return self._boxes(small, small, cuts, saliency.shape)
+        small = np.asarray(np.clip(small / max(float(small.max()), 1e-6), 0.0, 1.0), np.float32)
         levels = np.asarray(small * np.float32(255), np.uint8)
         if levels.min() == levels.max():
             return [None] * len(factors)
         cut = weighted_otsu(levels, centre_weight(levels.shape, self.reach)) * self.threshold
-        weights = small * centre_weight(levels.shape, self.centre)
-        shape = saliency.shape
-        return [self._box(levels, weights, cut * factor, shape) for factor in factors]
+        return self._boxes(levels, small, [cut * factor for factor in factors], saliency.shape)
 
-    def _prepare(self, saliency: Map) -> Floats:
+    def _boxes(
+        self, levels: Levels, small: Floats, cuts: Sequence[float], shape: tuple[int, ...]
+    ) -> list[Corners | None]:
+        weights = small * centre_weight(small.shape, self.centre)
+        return [self._box(levels, weights, cut, shape) for cut in cuts]
+
+    def _shrink(self, saliency: Map) -> Floats:
         height, width = saliency.shape
         scale = self.size / max(height, width)
         small = saliency
         if scale < 1:
             target = (max(1, round(width * scale)), max(1, round(height * scale)))
             small = np.asarray(cv2.resize(saliency, target, interpolation=cv2.INTER_AREA))
-        small = smooth(small, self.blur)
-        return np.asarray(np.clip(small / max(float(small.max()), 1e-6), 0.0, 1.0), np.float32)
+        return smooth(small, self.blur)
 
-    def _box(
-        self, levels: NDArray[np.uint8], weights: Floats, cut: float, shape: tuple[int, ...]
-    ) -> Corners | None:
+    def _box(self, levels: Levels, weights: Floats, cut: float, shape: tuple[int, ...]) -> Corners | None:
         above = np.asarray(levels > cut, np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
         if count < 2:
