@@ -11,7 +11,7 @@ VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2
 SHARED := $(LESIONCARE_VENVS)/$(VERSION)-$(PINS)
 PIP := $(SHARED)/bin/python -m pip --quiet --disable-pip-version-check
 RUN := .venv/bin/python
-MODULES := src tests benchmarks docs
+MODULES := src tests benchmarks docs tools
 
 .PHONY: help install demo test lint format bench clean
 

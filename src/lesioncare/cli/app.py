@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lesioncare.cli import boxes, demo, evaluate, predict, report, splits, train
+from lesioncare.cli import boxes, demo, evaluate, predict, report, segmenter, splits, train
 from lesioncare.cli.allocator import keep_freed_memory
 from lesioncare.errors import LesionCareError
 
@@ -56,6 +56,7 @@ for command, panel in (
         rich_help_panel=panel,
     )(command)
 app.add_typer(boxes.boxes_app, rich_help_panel="Data")
+app.add_typer(segmenter.segmenter_app, rich_help_panel="Data")
 
 
 def _version(value: bool) -> None:

@@ -1,7 +1,8 @@
-"""`lesioncare boxes make`: boxes from saliency, where there are no annotators."""
+"""`lesioncare boxes make`: boxes from a segmenter or saliency, where there are no annotators."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial as with_options
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["make"]
 
-METHODS = "border, colour, consensus, ft, gmr, mbd, otsu, rbd, rc, spectral"
+METHODS = "border, colour, consensus, ft, gmr, mbd, otsu, rbd, rc, saliency-consensus, segmenter, spectral"
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "lesioncare boxes make photos/ --output boxes.json --workers 4 --show 40\n\n"
     "lesioncare boxes make photos/ --table table.csv --classes rare --output boxes.csv\n\n"
+    "lesioncare boxes make scans/ --method segmentation:mine.safetensors --output boxes.json\n\n"
     "lesioncare train table.csv --images photos/ --boxes boxes.csv --min-score 0.5\n\n"
     "The same command again goes on where it was stopped."
 )
@@ -33,8 +35,10 @@ def make(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File: .json (COCO), .csv, .parquet.")
     ] = Path("boxes.json"),
-    # Not consensus or mbd: a readme elsewhere calls minimum barrier saliency patent-pending.
-    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = "colour",
+    method: Annotated[
+        str,
+        typer.Option(help=f"{METHODS}; or segmentation:PATH, a segmenter of your own for any kind of image."),
+    ] = "segmenter",
     table: Annotated[
         Path | None, typer.Option(help="Table of the images of the folder; the others are left out.")
     ] = None,
@@ -44,21 +48,36 @@ def make(
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     workers: Annotated[int, typer.Option(help="Processes; the boxes are the same for any.", min=1)] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Run the workers on Ray: local starts it here, auto takes the cluster of RAY_ADDRESS, or "
+            "name an address.",
+            metavar="local|auto|ADDRESS",
+        ),
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images.")] = False,
     min_score: Annotated[float, typer.Option(help="Drop less trusted boxes.", min=0, max=1)] = 0,
     show: Annotated[int, typer.Option(help="Draw so many of the least trusted, as OUTPUT.png.", min=0)] = 0,
 ) -> None:
     """Make a box on each skin lesion, without annotators, with a score in 0 to 1 of how far to trust it.
 
-    For dermoscopy. On chest X-rays and ultrasound saliency fails: use a segmentation or people there.
+    Saliency and the shipped segmenter are for dermoscopy only. On chest X-rays and ultrasound they fail:
+    use a segmenter of your own (lesioncare segmenter train) or people there.
     """
     from lesioncare.boxes.formats import write_boxes  # noqa: PLC0415  these load OpenCV and pandas
-    from lesioncare.boxes.generation import make_boxes, method_named  # noqa: PLC0415
+    from lesioncare.boxes.generation import (  # noqa: PLC0415
+        make_boxes,
+        method_named,
+        run_in_processes,
+        run_on_ray,
+    )
     from lesioncare.boxes.sheet import contact_sheet, write_sheet  # noqa: PLC0415
     from lesioncare.cli.boxes_show import show_made, show_sheet, show_skipped  # noqa: PLC0415
 
-    maker = method_named(method)
     _check_output(output)
+    maker = method_named(method)
+    runner = run_in_processes if ray is None else with_options(run_on_ray, address=ray)
     if images.is_dir() and table is None:
         if classes != "all":
             raise ConfigError(f"--classes {classes} needs a table of the images (--table).")
@@ -67,7 +86,9 @@ def make(
         paths = _of_table(images, table, classes, image=image_column, label=label_column)
     partial = output.with_name(f"{output.name}.partial")
     with _bar(len(paths)) as progress:
-        made = make_boxes(paths, maker, workers=workers, progress=progress, resume=partial, skip_bad=skip_bad)
+        made = make_boxes(
+            paths, maker, workers=workers, progress=progress, resume=partial, skip_bad=skip_bad, runner=runner
+        )
     boxes = made.boxes.at_least(min_score)
     write_boxes(boxes, output)
     partial.unlink(missing_ok=True)

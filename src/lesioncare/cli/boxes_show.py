@@ -42,8 +42,8 @@ def show_made(made: BoxSet, kept: BoxSet, target: Path) -> None:
         least = sum(score < DISTRUSTED for score in scores)
         _line(f"Mean score {sum(scores) / len(scores):.2f}; {least} least trusted (below {DISTRUSTED})")
     _line(
-        "Saliency is for dermoscopy: on chest X-rays and ultrasound it fails. "
-        "Use a segmentation or people there."
+        "Saliency and the shipped segmenter are for dermoscopy only: on chest X-rays and ultrasound they "
+        "fail. Use a segmenter of your own (--method segmentation:PATH) or people there."
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "SplitColumn",
     "Table",
     "column_options",
+    "parse_size",
     "warn_without_groups",
 ]
 
@@ -115,3 +116,13 @@ def column_options(
         "box_columns": names,
         "box_unit": unit,
     }
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Parse 224 or 192x256 into (height, width)."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ConfigError(
+            f"--image-size needs a number or HEIGHTxWIDTH, as in 224 or 192x256, but got {text!r}."
+        )
+    return int(parts[0]), int(parts[-1])

@@ -19,7 +19,7 @@ from lesioncare.images import read_image
 
 Key = int | tuple[int, int]
 
-__all__ = ["Batch", "EpochSampler", "ImageDataset", "Item", "boxes_by_image", "collate"]
+__all__ = ["Batch", "EpochSampler", "ImageDataset", "Item", "boxes_by_image", "collate", "derived_seed"]
 
 
 class Item(TypedDict):
@@ -85,7 +85,7 @@ class ImageDataset(Dataset[Item]):
         sample = self._load(position)
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed: that would also seed the accelerators, which are not restored.
-            torch.default_generator.manual_seed(_derived_seed(self.seed, epoch, position))
+            torch.default_generator.manual_seed(derived_seed(self.seed, epoch, position))
             sample = self.transform(sample)
         return Item(
             image=sample["image"].as_subclass(Tensor),
@@ -161,7 +161,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def _share(self) -> Sequence[int]:
         if not self.shuffle:
             return range(self.n)
-        generator = torch.Generator().manual_seed(_derived_seed(self.seed, self.epoch))
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
         order: list[int] = torch.randperm(self.n, generator=generator).tolist()
         processes = _processes()
         if not order or processes == 1:
@@ -175,5 +175,6 @@ def _processes() -> int:
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
-def _derived_seed(*parts: int) -> int:
+def derived_seed(*parts: int) -> int:
+    """One seed of 64 bits from several numbers of at least 0."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])

@@ -12,7 +12,7 @@ AttentionName = Literal[
 ]
 Augmentation = Literal["none", "flips", "light", "dermoscopy", "chest"]
 
-__all__ = ["AttentionConfig", "DataConfig", "ModelConfig", "ScheduleConfig", "TrainConfig"]
+__all__ = ["AttentionConfig", "Config", "DataConfig", "ModelConfig", "ScheduleConfig", "TrainConfig"]
 
 
 _PARTS = ("data", "model", "schedule", "attention")
@@ -20,7 +20,9 @@ _OPTIONS = {"image_root": "images", "box_file": "boxes", "name": "model", "loss"
 """Field -> command-line option, where its name is another."""
 
 
-class _Config(BaseModel):
+class Config(BaseModel):
+    """Options that are checked when they are given, and cannot be changed."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
@@ -36,7 +38,7 @@ class _Config(BaseModel):
             raise ConfigError("; ".join(map(_in_words, error.errors()))) from error
 
 
-class DataConfig(_Config):
+class DataConfig(Config):
     """Which images, and which of them are for training, validation and test."""
 
     table: Path
@@ -64,7 +66,7 @@ class DataConfig(_Config):
         return self
 
 
-class ModelConfig(_Config):
+class ModelConfig(Config):
     """Which network, from which weights, and how much of it learns."""
 
     name: str = "resnet50"  # a timm model, or package.module:function that takes num_classes
@@ -78,7 +80,7 @@ class ModelConfig(_Config):
     target_layer: str | None = None  # found by itself
 
 
-class ScheduleConfig(_Config):
+class ScheduleConfig(Config):
     """How the network learns."""
 
     epochs: int = Field(20, ge=1)
@@ -94,7 +96,7 @@ class ScheduleConfig(_Config):
     logger: Literal["csv", "tensorboard"] = "csv"
 
 
-class AttentionConfig(_Config):
+class AttentionConfig(Config):
     """What the class activation maps are asked for, and of which images."""
 
     loss: AttentionName = "care"
@@ -108,7 +110,7 @@ class AttentionConfig(_Config):
     start_epoch: int = Field(0, ge=0)
 
 
-class TrainConfig(_Config):
+class TrainConfig(Config):
     """One run: data, model, schedule and attention."""
 
     data: DataConfig

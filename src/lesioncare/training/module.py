@@ -16,7 +16,7 @@ from lesioncare.data import Batch, EpochSampler, boxes_by_image
 from lesioncare.errors import RunError
 from lesioncare.training.config import ScheduleConfig
 
-__all__ = ["Feed", "GuidedClassifier", "History"]
+__all__ = ["Feed", "GuidedClassifier", "History", "learning_rate_factor"]
 
 
 class Feed(pl.LightningDataModule):
@@ -26,7 +26,7 @@ class Feed(pl.LightningDataModule):
     worker processes would by then have fetched batches of epoch 0.
     """
 
-    def __init__(self, train: DataLoader[Batch], validation: DataLoader[Batch] | None) -> None:
+    def __init__(self, train: DataLoader[Any], validation: DataLoader[Any] | None) -> None:
         super().__init__()
         self._train = train
         self._validation = validation
@@ -36,14 +36,14 @@ class Feed(pl.LightningDataModule):
         """Batches of one epoch in this process."""
         return len(self._train)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Give the training batches; asked for once, when the checkpoint was read."""
         if isinstance(self._train.sampler, EpochSampler) and self.trainer is not None:
             progress: Any = self.trainer.fit_loop.epoch_progress.current
             self._train.sampler.set_epoch(progress.processed)
         return self._train
 
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
+    def val_dataloader(self) -> list[DataLoader[Any]]:
         """Give the validation batches, if there are any."""
         return [] if self._validation is None else [self._validation]
 
@@ -139,7 +139,9 @@ class GuidedClassifier(pl.LightningModule):
         # Not trainer.estimated_stepping_batches: it asks for the training loader before a checkpoint is read.
         total = self._schedule.epochs * max(1, self._feed.steps)
         warm_up = max(1, min(total // self._schedule.epochs, total // 5))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _factor(step, warm_up, total))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, warm_up, total)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _inputs(self, batch: Batch) -> Tensor:
@@ -189,7 +191,8 @@ def _where(seen: list[bool], values: list[Tensor]) -> list[Tensor]:
     return [value if shown else value[:0] for value, shown in zip(values, seen, strict=True)]
 
 
-def _factor(step: int, warm_up: int, total: int) -> float:
+def learning_rate_factor(step: int, warm_up: int, total: int) -> float:
+    """Share of the learning rate at a step: a linear warm-up, then a cosine to 0."""
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))

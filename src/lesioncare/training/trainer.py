@@ -18,7 +18,7 @@ from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.directory import RunDirectory
 from lesioncare.training.module import History
 
-__all__ = ["choose_device", "is_first_process", "make_trainer", "quiet"]
+__all__ = ["choose_device", "is_first_process", "make_trainer", "precision_of", "quiet"]
 
 
 def is_first_process() -> bool:
@@ -58,7 +58,7 @@ def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: His
         max_epochs=schedule.epochs,
         accelerator=schedule.accelerator,
         devices=schedule.devices,
-        precision=_precision(schedule.precision, schedule.accelerator),
+        precision=precision_of(schedule.precision, schedule.accelerator),
         logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
         callbacks=[history, keep_last],
         use_distributed_sampler=False,
@@ -68,7 +68,8 @@ def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: His
     )
 
 
-def _precision(precision: str, accelerator: str) -> Any:
+def precision_of(precision: str, accelerator: str) -> Any:
+    """Lightning's name of a precision; "auto" is 32 bit on the CPU and mixed on a GPU."""
     if precision != "auto":
         return precision
     if accelerator == "cpu" or not torch.cuda.is_available():

@@ -27,7 +27,7 @@ MAX_RATIO = 1032
 MAX_PARTS = 1000
 """Most connected parts of a mask; more is noise, not lesions."""
 
-__all__ = ["read_masks"]
+__all__ = ["image_of_mask", "mask_files", "read_masks"]
 
 
 def read_masks(path: Path, reading: Reading) -> BoxSet:
@@ -41,15 +41,10 @@ def read_masks(path: Path, reading: Reading) -> BoxSet:
             image's other masks, or has more than 1000 connected parts.
     """
     root = path if path.is_dir() else path.parent
-    names = files_below(path, {".png"}) if path.is_dir() else [path.name]
-    if not names:
-        raise DataError(f"{path}: no .png file in this folder. Name the folder of the masks.")
-    check_count(len(names), path, "files")
-    marked = [name for name in names if MASK_NAME.search(stem_of(name))]
     boxes: list[Box] = []
     images: dict[str, Size | None] = {}
-    for name in marked or names:
-        image = _image_id(stem_of(name), reading.images)
+    for name in mask_files(path) if path.is_dir() else [path.name]:
+        image = image_of_mask(name, reading.images) or MASK_NAME.sub("", stem_of(name))
         size, corners = _read_one(root / name, components=reading.components)
         expected = images.get(image) or (reading.images.size(image) if reading.images else None) or size
         if size != expected:
@@ -62,12 +57,25 @@ def read_masks(path: Path, reading: Reading) -> BoxSet:
     return BoxSet.of(boxes, images)
 
 
-def _image_id(stem: str, images: ImageFolder | None) -> str:
-    """Id of a mask's image: the image of the same name, else of the name without its ending."""
-    bare = MASK_NAME.sub("", stem)
+def mask_files(folder: Path) -> list[str]:
+    """The masks below a folder, relative to it: of its .png files those named as masks, or else all.
+
+    Raises:
+        DataError: there are none, or too many.
+    """
+    names = files_below(folder, {".png"})
+    if not names:
+        raise DataError(f"{folder}: no .png file in this folder. Name the folder of the masks.")
+    check_count(len(names), folder, "files")
+    return [name for name in names if MASK_NAME.search(stem_of(name))] or names
+
+
+def image_of_mask(name: str, images: ImageFolder | None) -> str | None:
+    """Path of a mask's image: that of the same name, else of the name without its ending; None if unknown."""
     if images is None:
-        return bare
-    return images.find(stem) or images.find(bare) or bare
+        return None
+    stem = stem_of(name)
+    return images.find(stem) or images.find(MASK_NAME.sub("", stem))
 
 
 def _read_one(file: Path, *, components: bool) -> tuple[Size, list[tuple[float, float, float, float]]]:

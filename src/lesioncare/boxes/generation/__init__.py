@@ -1,7 +1,7 @@
 """Generation: boxes without annotators, each with a score that says how far to trust it.
 
-Saliency finds skin lesions on dermoscopy. On chest X-rays and ultrasound it fails: use a segmentation or
-people there.
+Saliency and the shipped segmenter find skin lesions on dermoscopy only. On chest X-rays and ultrasound they
+fail: use a segmenter of your own or people there.
 """
 
 from lesioncare.boxes.generation.consensus import MedoidBoxes, SaliencyBoxes

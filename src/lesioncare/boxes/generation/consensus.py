@@ -19,7 +19,7 @@ __all__ = ["LADDER", "MedoidBoxes", "SaliencyBoxes", "agreement"]
 class SaliencyBoxes:
     r"""The box of the mean of saliency maps, scored by how little it depends on threshold and map.
 
-        S = mean_k S_k,  b = box of S at threshold t
+        S = sum_k w_k S_k / sum_k w_k,  b = box of S at threshold t
         score = mean of {IoU(b, box of S at f t), f in ladder} and, if K > 1, {IoU(b, box of S_k), k = 1 .. K}
 
     A clear lesion gives the same box at many thresholds and on every map. The score is close to the IoU that
@@ -30,26 +30,35 @@ class SaliencyBoxes:
         saliencies: K methods, at least one.
         to_box: how a map becomes a box.
         ladder: multiples f of the threshold.
+        weights: w_k of each method; None gives all the same.
 
     Raises:
-        ConfigError: no method is given, or no multiple.
+        ConfigError: no method is given, or no multiple, or not one positive weight for each method.
     """
 
     name: str
     saliencies: tuple[Saliency, ...]
     to_box: MapToBox = field(default_factory=MapToBox)
     ladder: tuple[float, ...] = LADDER
+    weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.saliencies:
             raise ConfigError(f"boxes {self.name!r} need at least one saliency method.")
         if not self.ladder:
             raise ConfigError(f"boxes {self.name!r} need at least one multiple of the threshold (ladder).")
+        weights = self.weights
+        if weights is not None and not (len(weights) == len(self.saliencies) and all(w > 0 for w in weights)):
+            raise ConfigError(
+                f"boxes {self.name!r} need {len(self.saliencies)} positive weights, but got {weights}."
+            )
 
     def __call__(self, image: Image, /) -> Found | None:
         """Give the box, or None where every map is constant, or nowhere above the level."""
         maps = [saliency(image) for saliency in self.saliencies]
-        mean = maps[0] if len(maps) == 1 else np.stack(maps).mean(axis=0)
+        mean = (
+            maps[0] if len(maps) == 1 else np.average(maps, axis=0, weights=self.weights).astype(np.float32)
+        )
         box, *others = self.to_box.ladder(mean, (1.0, *self.ladder))
         if box is None:
             return None

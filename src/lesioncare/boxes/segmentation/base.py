@@ -13,14 +13,22 @@ from lesioncare.errors import ModelError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "NetworkSegmenter", "Segmenter", "one_thread", "prepare", "to_probability"]
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "NetworkSegmenter",
+    "Segmenter",
+    "one_thread",
+    "prepare",
+    "to_probability",
+]
 
 
 class Segmenter(Protocol):
     """Any callable from a batch of images to the probability that each pixel is of the lesion.
 
-    Images are float32 [N, 3, H, W], RGB in [0, 1]. The masks are float32 [N, h, w] in [0, 1]; h and w may be
-    those of the network, for what is made of them is scaled. A segmenter that is to run in other processes can be
+    Images are float32 [N, 3, H, W], RGB in [0, 1]; masks float32 [N, h, w] in [0, 1], where h and w may be
+    those of the network. A segmenter that is to run in other processes can be
     pickled.
     """
 
@@ -33,8 +41,8 @@ class NetworkSegmenter:
     """A torch network that segments: images are resized and normalised for it, its scores made probabilities.
 
     Args:
-        network: images [N, 3, h, w] -> scores [N, h', w'], [N, 1, h', w'] or [N, K, h', w'], or a dictionary with
-            these under "out", as torchvision's models give them.
+        network: images [N, 3, h, w] -> scores [N, h', w'], [N, 1, h', w'] or [N, K, h', w'], or a dictionary
+            with these under "out", as torchvision's models give them.
         size: (h, w) that the network sees; None leaves images as they are.
         mean: of each channel, for values in [0, 1].
         std: of each channel, for values in [0, 1].
@@ -77,7 +85,7 @@ def prepare(
 def to_probability(scores: Any, channels: Sequence[int] = (1,)) -> Tensor:
     """Scores of a network -> probability of the lesion [N, h, w].
 
-    One channel goes through the sigmoid. Of several, the softmax is taken and the lesion's channels are added.
+    One channel goes through the sigmoid. Of several, the softmax is taken; the lesion's are added.
 
     Raises:
         ModelError: the scores are no tensor of 3 or 4 dimensions, or there is no such channel.
@@ -106,5 +114,3 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-

@@ -1,4 +1,4 @@
-"""The file of a segmenter that lesioncare trained: safetensors, with what rebuilds the network as metadata."""
+"""The file of a trained segmenter: safetensors, with what rebuilds the network as metadata."""
 
 import json
 from collections.abc import Mapping
@@ -58,7 +58,9 @@ def build_network(spec: SegmenterSpec) -> nn.Module:
     return network
 
 
-def save_segmenter(path: Path, spec: SegmenterSpec, weights: Mapping[str, Tensor], *, half: bool = False) -> None:
+def save_segmenter(
+    path: Path, spec: SegmenterSpec, weights: Mapping[str, Tensor], *, half: bool = False
+) -> None:
     """Write the file, whole or not at all.
 
     Args:
@@ -90,8 +92,8 @@ def read_spec(path: Path) -> SegmenterSpec:
         raise ModelError(f"{path}: not a readable safetensors file ({error}).") from error
     if text is None:
         raise ModelError(
-            f"{path}: these weights are of no segmenter that `lesioncare segmenter train` made. Give its file, "
-            "the folder of a segmentation_models_pytorch or SAM model, or an .onnx file."
+            f"{path}: these weights are of no segmenter that `lesioncare segmenter train` made. Give its "
+            "file, the folder of a segmentation_models_pytorch or SAM model, or an .onnx file."
         )
     try:
         fields = json.loads(text)

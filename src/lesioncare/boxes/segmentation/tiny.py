@@ -12,10 +12,10 @@ __all__ = ["WIDTHS", "TinyUNet"]
 
 
 class TinyUNet(nn.Module):
-    """U-Net of inverted residual blocks: about 0.4 million weights.
+    """U-Net of inverted residual blocks: 0.33 million weights.
 
-    The encoder halves the image once per width; each decoder step enlarges (bilinear), joins the encoder's features
-    of that size and mixes them by a separable convolution. Scores are made at half the image's size.
+    The encoder halves the image once per width; each decoder step enlarges (bilinear), joins the encoder's
+    features of that size and mixes them by a separable convolution. Scores are made at half the image's size.
 
     Source: Ronneberger et al., MICCAI 2015 (U-Net); Sandler et al., CVPR 2018 (blocks).
 

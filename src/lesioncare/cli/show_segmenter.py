@@ -1,0 +1,24 @@
+"""What the segmenter commands print."""
+
+import json
+from dataclasses import asdict
+
+from rich.console import Console
+
+from lesioncare.boxes.segmentation import SegmenterSpec
+from lesioncare.training.segmentation import TrainedSegmenter
+
+__all__ = ["show_card", "show_trained"]
+
+
+def show_trained(trained: TrainedSegmenter) -> None:
+    """Print on how much the segmenter learnt, and its score."""
+    text = f"Trained on {trained.train} images."
+    if trained.validation_iou is not None:
+        text += f" Mean IoU of the masks of {trained.validation} others: {trained.validation_iou:.3f}."
+    Console().print(text, highlight=False)
+
+
+def show_card(spec: SegmenterSpec) -> None:
+    """Print the description of a segmenter's file, as json."""
+    Console().print_json(json.dumps(asdict(spec)))
