@@ -1,17 +1,18 @@
-"""How good automatic boxes are on real images: method x data set, against the boxes of the lesion masks.
+r"""How good automatic boxes are on real images: method x data set, against the boxes of the lesion masks.
 
     python benchmarks/boxes_quality.py --workers 2
 
 writes `boxes_quality.csv` and `boxes_quality_classes.csv` beside this file. A killed run goes on where
 it was (`--work` holds what is done). Parameters were tuned on ISIC 2017 alone, and the segmenters learnt
-from it; `isic17` is in the table for comparison and marked so. A segmenter of one's own is measured too with
-`--segmenter FILE`; the full-size one of the table is made from `isic17_256` by
+from it; `isic17`, 151 images that they did not learn from, is in the table for comparison and marked so. A
+segmenter of one's own is measured too with `--segmenter FILE`; the full-size one of the table is made from
+`isic17_256` by
 
-    lesioncare segmenter train images masks --output full.safetensors --validation 0.07 --epochs 10 \\
+    lesioncare segmenter train images masks --output full.safetensors --validation 0.07 --epochs 10 \
         --model tf_efficientnet_lite0 --weights tf_efficientnet_lite0.imagenet1k.safetensors --image-size 160
 
-HAM10000: all images of the classes with fewer than half of the average class's
-images, and a fixed random 1500 of the others. BUSI: benign and malignant. TBX11K: the box around all boxes.
+HAM10000: all images of the classes with fewer than half of the average class's images, and a fixed random
+1500 of the others. BUSI: benign and malignant. TBX11K: the box around all boxes.
 """
 
 import argparse
@@ -33,6 +34,8 @@ from lesioncare.boxes.generation import METHODS, BoxMaker, Found, make_boxes, me
 from lesioncare.boxes.generation.maker import box_iou
 from lesioncare.boxes.generation.workers import single_thread
 from lesioncare.images import read_image
+from lesioncare.training.segmentation.pairs import find_pairs
+from lesioncare.training.segmentation.run import split_pairs
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("LESIONCARE_DATA", HERE.parent.parent / "shared" / "data"))
@@ -80,8 +83,11 @@ def ham() -> Dataset:
 
 
 def isic17() -> Dataset:
+    """The images that no segmenter learnt from: share and seed of tools/train_shipped_segmenter.py."""
     folder = DATA / "isic17_256"
-    return masked("isic17", folder, pd.read_csv(folder / "labels.csv").set_index("image_id"))
+    _, held_out = split_pairs(find_pairs(folder / "images", folder / "masks"), 0.07, 0)
+    table = pd.read_csv(folder / "labels.csv").set_index("image_id")
+    return masked("isic17", folder, table.loc[[pair.image.stem for pair in held_out]])
 
 
 def busi() -> Dataset:

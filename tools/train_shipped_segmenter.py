@@ -35,6 +35,7 @@ def main() -> None:
         workers=1,
         accelerator="cpu",
         half=True,
+        mirrored=True,
         note="Lesions on dermoscopic images. Learnt from ISIC 2017 alone. Apache-2.0.",
     )
     print(train_segmenter(config, options.output))

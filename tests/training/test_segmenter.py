@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from lesioncare.boxes.segmentation import load_segmenter_file
+from lesioncare.boxes.segmentation import NetworkSegmenter, load_segmenter_file
 from lesioncare.boxes.segmentation.file import read_spec
 from lesioncare.errors import ConfigError, DataError, ModelError, RunError
 from lesioncare.training.segmentation import SegmenterConfig, train_segmenter
@@ -185,3 +185,16 @@ def test_mask_iou_by_hand():
     found = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0]], dtype=torch.bool).view(2, 1, 2, 2)
     truth = torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0]], dtype=torch.bool).view(2, 1, 2, 2)
     assert mask_iou(found, truth).tolist() == pytest.approx([1 / 3, 1.0])
+
+
+def test_mirror_images_are_averaged_by_hand():
+    class Left(torch.nn.Module):
+        def forward(self, images):
+            scores = torch.zeros(len(images), 1, 2, 2)
+            scores[:, :, 0, 0] = 100.0  # whatever the image, it is sure of the upper left
+            return scores
+
+    plain = NetworkSegmenter(Left(), None)(torch.rand(1, 3, 2, 2))
+    assert plain.tolist() == [[[1.0, 0.5], [0.5, 0.5]]]
+    mirrored = NetworkSegmenter(Left(), None, mirrored=True)(torch.rand(1, 3, 2, 2))
+    assert mirrored.tolist() == [[[0.625, 0.625], [0.625, 0.625]]]

@@ -59,6 +59,9 @@ def train(
     workers: Annotated[int, _option("Processes that change images.")] = 0,
     accelerator: Annotated[str, _option("auto, cpu or gpu.")] = "auto",
     half: Annotated[bool, _option("Store 16-bit weights, at half the size.", "--half")] = False,
+    mirrored: Annotated[
+        bool, _option("Average the masks of mirror images in use: better, four times the work.", "--mirrored")
+    ] = False,
     note: Annotated[str, _option("What the card shall say: data, purpose, licence.")] = "",
 ) -> None:
     """Train a segmenter from images and lesion masks.
@@ -73,7 +76,7 @@ def train(
         images=images, masks=masks, model=model, weights=weights, image_size=options.parse_size(image_size),
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay,
         validation=validation, zoom=zoom, seed=seed, workers=workers, accelerator=accelerator, half=half,
-        note=note,
+        mirrored=mirrored, note=note,
     )  # fmt: skip
     show_trained(train_segmenter(config, output))
     show_path("Segmenter", output)

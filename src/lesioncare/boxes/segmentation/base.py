@@ -47,6 +47,7 @@ class NetworkSegmenter:
         mean: of each channel, for values in [0, 1].
         std: of each channel, for values in [0, 1].
         channels: of K > 1 channels, those that are lesion; their probabilities are added.
+        mirrored: average the masks of the image and of its three mirror images; four times the work.
     """
 
     network: nn.Module
@@ -54,6 +55,7 @@ class NetworkSegmenter:
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
     channels: tuple[int, ...] = (1,)
+    mirrored: bool = False
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, /) -> Tensor:
@@ -64,6 +66,10 @@ class NetworkSegmenter:
         """
         self.network.eval()
         inputs = prepare(images, self.size, self.mean, self.std)
+        ways: list[list[int]] = [[], [-1], [-2], [-1, -2]] if self.mirrored else [[]]
+        return torch.stack([self._masks(inputs.flip(way)).flip(way) for way in ways]).mean(0)
+
+    def _masks(self, inputs: Tensor) -> Tensor:
         try:
             scores = self.network(inputs)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:

@@ -30,6 +30,7 @@ class SegmenterSpec:
         size: (h, w) that the network sees.
         mean: of each channel, for values in [0, 1].
         std: of each channel, for values in [0, 1].
+        mirrored: whether masks of mirror images are averaged.
         card: what a reader should know: data, licence, scores, seed.
     """
 
@@ -38,6 +39,7 @@ class SegmenterSpec:
     size: tuple[int, int] = (128, 128)
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    mirrored: bool = False
     card: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -103,6 +105,7 @@ def read_spec(path: Path) -> SegmenterSpec:
             size=(int(fields["size"][0]), int(fields["size"][1])),
             mean=tuple(map(float, fields["mean"])),
             std=tuple(map(float, fields["std"])),
+            mirrored=bool(fields["mirrored"]),
             card=dict(fields["card"]),
         )
     except (ValueError, KeyError, TypeError, IndexError) as error:
@@ -123,4 +126,4 @@ def load_segmenter_file(path: Path) -> NetworkSegmenter:
         network.load_state_dict(state)
     except (RuntimeError, OSError, SafetensorError) as error:
         raise ModelError(f"{path}: the weights do not fit the network: {error}") from error
-    return NetworkSegmenter(network.float().eval(), spec.size, spec.mean, spec.std)
+    return NetworkSegmenter(network.float().eval(), spec.size, spec.mean, spec.std, mirrored=spec.mirrored)

@@ -33,10 +33,11 @@ class SegmenterConfig(Config):
     accelerator: str = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     half: bool = False  # store the weights as float16
+    mirrored: bool = False  # average the masks of mirror images when it is used: better, four times the work
     note: str = ""  # what the file's reader should know: data, purpose, licence
 
     def spec(self) -> SegmenterSpec:
         """What rebuilds the network."""
         if self.model == "tiny":
-            return SegmenterSpec("tiny", None, self.image_size)
-        return SegmenterSpec("unet", self.model, self.image_size)
+            return SegmenterSpec("tiny", None, self.image_size, mirrored=self.mirrored)
+        return SegmenterSpec("unet", self.model, self.image_size, mirrored=self.mirrored)

@@ -93,7 +93,7 @@ def train_segmenter(config: SegmenterConfig, output: Path) -> TrainedSegmenter:
     return TrainedSegmenter(output, len(train), len(validation), None if iou is None else float(iou))
 
 
-_LOCAL = {"images", "masks", "weights", "workers", "accelerator", "note"}
+_LOCAL = {"images", "masks", "weights", "workers", "accelerator", "mirrored", "note"}
 """Options that say where something was, or are told elsewhere."""
 
 
