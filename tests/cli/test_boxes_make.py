@@ -1,17 +1,22 @@
 """`lesioncare boxes make`, from a folder or a table to a box file that training reads."""
 
 import json
+import sys
 
 import cv2
 import numpy as np
 import pytest
+from torch import nn
 
 from lesioncare.boxes.formats import read_boxes
 from lesioncare.boxes.generation import METHODS, make_boxes
+from lesioncare.boxes.generation.maker import box_iou
+from lesioncare.boxes.segmentation import SegmenterSpec, save_segmenter
 from lesioncare.cli import boxes_make
 
 MOLES = {"one.png": (8, 10), "two.png": (20, 14), "sub/three.png": (14, 8)}
 SIDE = 16
+MAKE = ("boxes", "make", "--method", "colour")
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def table(tmp_path):
 
 @pytest.mark.parametrize("name", ["boxes.json", "boxes.csv", "boxes.parquet"])
 def test_boxes_lie_on_the_moles(run, photos, tmp_path, name):
-    code, shown, _ = run("boxes", "make", photos, "-o", tmp_path / name)
+    code, shown, _ = run(*MAKE, photos, "-o", tmp_path / name)
     assert code == 0
     made = read_boxes(tmp_path / name)
     assert {box.image for box in made.boxes} == set(made.images) == set(MOLES)
@@ -49,8 +54,53 @@ def test_boxes_lie_on_the_moles(run, photos, tmp_path, name):
     mean = np.mean([box.score for box in made.boxes])
     assert f"3 boxes on 3 images: {tmp_path / name}" in shown
     assert f"Mean score {mean:.2f}; 0 least trusted" in shown
-    assert "on chest X-rays and ultrasound it fails" in shown
+    assert "for dermoscopy only: on chest X-rays and ultrasound they fail" in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "photos"]  # nothing is left behind
+
+
+def test_the_shipped_segmenter_is_the_default(run, photos, tmp_path):
+    assert run("boxes", "make", photos, "-o", tmp_path / "boxes.json")[0] == 0
+    made = read_boxes(tmp_path / "boxes.json")
+    assert {box.source for box in made.boxes} == {"segmenter"}
+    assert {box.image for box in made.boxes} == set(MOLES)
+    for box in made.boxes:
+        left, top = MOLES[box.image]
+        assert box_iou(box.xyxy, [(left, top, left + SIDE, top + SIDE)])[0] > 0.5
+
+
+def test_a_segmenter_of_ones_own_by_its_path(run, photos, tmp_path, monkeypatch):
+    """A convolution that says how dark a pixel is: 20 (1 - sum of the channels)."""
+    network = nn.Conv2d(3, 1, 1)
+    nn.init.constant_(network.weight, -20.0)
+    nn.init.constant_(network.bias, 20.0)
+    spec = SegmenterSpec(size=(40, 48), mean=(0, 0, 0), std=(1, 1, 1))
+    monkeypatch.setattr("lesioncare.boxes.segmentation.file.TinyUNet", lambda: nn.Conv2d(3, 1, 1))
+    save_segmenter(tmp_path / "dark.safetensors", spec, network.state_dict())
+    monkeypatch.chdir(tmp_path)
+    words = ("boxes", "make", photos, "--method", "segmentation:dark.safetensors", "-o", "boxes.json")
+    code, _, error = run(*words)
+    assert code == 0, error
+    made = read_boxes(tmp_path / "boxes.json")
+    assert {box.source for box in made.boxes} == {"segmentation:dark"}
+    for box in made.boxes:
+        left, top = MOLES[box.image]
+        np.testing.assert_allclose(box.xyxy, (left, top, left + SIDE, top + SIDE), atol=1.5)
+
+
+@pytest.mark.slow
+def test_ray_writes_the_same_file(run, photos, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra lesioncare[ray]")
+    for name, words in (("one.json", ()), ("ray.json", ("--ray", "local", "--workers", 2))):
+        code, _, error = run("boxes", "make", photos, "-o", tmp_path / name, *words)
+        assert code == 0, error
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "ray.json").read_bytes()
+
+
+def test_ray_says_what_to_install(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, error = run(*MAKE, photos, "-o", tmp_path / "boxes.json", "--ray", "local")
+    assert code == 2
+    assert "pip install 'lesioncare[ray]'" in error
 
 
 def test_an_interrupted_run_goes_on(run, photos, tmp_path):
@@ -60,7 +110,7 @@ def test_an_interrupted_run_goes_on(run, photos, tmp_path):
     remembered = json.loads(line)
     remembered["found"]["score"] = 0.125  # would not come out of the image
     partial.write_text(f"{header}\n{json.dumps(remembered)}\n")
-    assert run("boxes", "make", photos, "-o", output)[0] == 0
+    assert run(*MAKE, photos, "-o", output)[0] == 0
     scores = {box.image: box.score for box in read_boxes(output).boxes}
     assert scores["one.png"] == 0.125
     assert min(scores["two.png"], scores["sub/three.png"]) > 0.5
@@ -69,14 +119,14 @@ def test_an_interrupted_run_goes_on(run, photos, tmp_path):
 
 def test_an_interrupted_run_of_another_method_is_refused(run, photos, tmp_path):
     make_boxes({}, "otsu", resume=tmp_path / "boxes.json.partial")
-    code, _, error = run("boxes", "make", photos, "-o", tmp_path / "boxes.json")
+    code, _, error = run(*MAKE, photos, "-o", tmp_path / "boxes.json")
     assert code == 2
     assert "another method" in error
 
 
 def test_unreadable_images_are_listed_or_skipped(run, photos, tmp_path):
     (photos / "bad.png").write_bytes(b"no image")
-    words = ("boxes", "make", photos, "-o", tmp_path / "boxes.json")
+    words = (*MAKE, photos, "-o", tmp_path / "boxes.json")
     code, _, error = run(*words)
     assert code == 2
     assert "1 of 4 images cannot be read" in error
@@ -90,7 +140,7 @@ def test_unreadable_images_are_listed_or_skipped(run, photos, tmp_path):
 
 
 def test_min_score_drops_boxes_and_keeps_their_images(run, photos, tmp_path):
-    words = ("boxes", "make", photos, "-o", tmp_path / "boxes.json")
+    words = (*MAKE, photos, "-o", tmp_path / "boxes.json")
     run(*words)
     scores = sorted(box.score for box in read_boxes(tmp_path / "boxes.json").boxes)
     least = (scores[0] + scores[1]) / 2
@@ -108,7 +158,7 @@ def test_min_score_drops_boxes_and_keeps_their_images(run, photos, tmp_path):
 )
 def test_a_table_chooses_the_images_and_gives_their_ids(run, photos, table, tmp_path, classes, images):
     output = tmp_path / "boxes.csv"
-    assert run("boxes", "make", photos, "--table", table, "--classes", classes, "-o", output)[0] == 0
+    assert run(*MAKE, photos, "--table", table, "--classes", classes, "-o", output)[0] == 0
     assert {box.image for box in read_boxes(output).boxes} == images
 
 
@@ -117,19 +167,19 @@ def test_rare_classes_are_counted_over_the_table(run, photos, tmp_path):
         cv2.imwrite(str(photos / f"{number}.png"), cv2.imread(str(photos / "one.png")))
     rows = "".join(f"{number},nv\n" for number in range(7))
     (tmp_path / "table.csv").write_text(f"image,label\n{rows}two,df\n")
-    words = ("boxes", "make", photos, "--table", tmp_path / "table.csv", "-o", tmp_path / "boxes.csv")
+    words = (*MAKE, photos, "--table", tmp_path / "table.csv", "-o", tmp_path / "boxes.csv")
     assert run(*words, "--classes", "rare")[0] == 0
     assert [box.image for box in read_boxes(tmp_path / "boxes.csv").boxes] == ["two"]
 
 
 def test_a_table_beside_its_images_is_enough(run, photos, tmp_path):
     (photos / "table.csv").write_text("image\none\ntwo\n")
-    assert run("boxes", "make", photos / "table.csv", "-o", tmp_path / "boxes.json")[0] == 0
+    assert run(*MAKE, photos / "table.csv", "-o", tmp_path / "boxes.json")[0] == 0
     assert set(read_boxes(tmp_path / "boxes.json").images) == {"one", "two"}
 
 
 def test_show_draws_the_least_trusted(run, photos, tmp_path):
-    _, shown, _ = run("boxes", "make", photos, "-o", tmp_path / "boxes.json", "--show", 2)
+    _, shown, _ = run(*MAKE, photos, "-o", tmp_path / "boxes.json", "--show", 2)
     assert f"2 of 3 images: {tmp_path / 'boxes.png'}" in shown
     assert cv2.imread(str(tmp_path / "boxes.png")) is not None
 
@@ -138,6 +188,8 @@ def test_show_draws_the_least_trusted(run, photos, tmp_path):
     ("words", "message"),
     [
         (("--method", "magic"), "no method is called 'magic': choose one of border, colour, consensus"),
+        (("--method", "segmentation:lost.onnx"), "lost.onnx: no such file or folder of a segmenter"),
+        (("--method", "segmentation:table.csv"), "table.csv: not a known kind of segmenter. Give a"),
         (("--classes", "df"), "--classes df needs a table"),
         (("--table", "table.csv", "--classes", "rare"), "table.csv has no rare class"),
         (("--table", "table.csv", "--classes", "mel"), "no class is called 'mel'"),
@@ -173,7 +225,7 @@ def test_sources_without_images_are_refused(run, table, tmp_path):
 @pytest.mark.parametrize("name", ["boxes.csv", "boxes.json"])
 def test_training_reads_the_boxes(run, train_words, tiny, tmp_path, name):
     output = tmp_path / name
-    assert run("boxes", "make", tiny, "--classes", "all", "-o", output)[0] == 0
+    assert run(*MAKE, tiny, "--classes", "all", "-o", output)[0] == 0
     words = [*train_words, "--boxes", output, "--output", tmp_path / "run", "--min-score", "0.1"]
     code, _, error = run(*words)
     assert code == 0, error

@@ -105,7 +105,7 @@ def read_spec(path: Path) -> SegmenterSpec:
             size=(int(fields["size"][0]), int(fields["size"][1])),
             mean=tuple(map(float, fields["mean"])),
             std=tuple(map(float, fields["std"])),
-            mirrored=bool(fields["mirrored"]),
+            mirrored=bool(fields.get("mirrored", False)),
             card=dict(fields["card"]),
         )
     except (ValueError, KeyError, TypeError, IndexError) as error:

@@ -28,8 +28,8 @@ def open_onnx(source: Source) -> Segmenter:
     The network takes one float32 input [N, 3, h, w], N and the size fixed or not, and its first output is
     [N, h, w] or [N, K, h, w]; of K > 1 classes all but the first are lesion. The file's metadata may say:
 
-        lesioncare.output   "logits" or "probability". Without it, the output is a probability if the last node
-                            is a Sigmoid, HardSigmoid or Softmax, or only changes shape, size or type after one.
+        lesioncare.output   "logits" or "probability"; else a probability if the last node is a Sigmoid,
+                            HardSigmoid or Softmax, or only changes shape, size or type after one
         lesioncare.size     "h,w" that the network sees, where its input does not fix it; else 256,256
         lesioncare.mean     of each channel, for values in [0, 1], "0.485,0.456,0.406"; else ImageNet's
         lesioncare.std      likewise

@@ -28,12 +28,11 @@ def open_smp(source: Source) -> Segmenter:
         ModelError: the folder does not hold a whole model, or the weights do not fit.
     """
     folder = source.path
-    network = _network(folder, read_json(folder / "config.json"))
-    classes = int(network.segmentation_head[0].out_channels)
+    config = read_json(folder / "config.json")
+    network = _MasksOnly(_network(folder, config)).eval().requires_grad_(False)
     saved = read_preprocessing(folder)
-    masks_only = _MasksOnly(network).eval().requires_grad_(False)
-    size = saved.size or DEFAULT_SIZE
-    return NetworkSegmenter(masks_only, size, saved.mean, saved.std, lesion_channels(classes))
+    channels = lesion_channels(int(config.get("classes", 1)))
+    return NetworkSegmenter(network, saved.size or DEFAULT_SIZE, saved.mean, saved.std, channels)
 
 
 class _MasksOnly(nn.Module):
