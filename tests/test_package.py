@@ -8,7 +8,10 @@ import pytest
 
 import lesioncare
 
-HEAVY = ("torch", "torchvision", "timm", "pytorch_lightning", "pandas", "sklearn", "matplotlib", "jinja2")
+HEAVY = (
+    *("torch", "torchvision", "timm", "pytorch_lightning", "pandas", "sklearn", "matplotlib", "jinja2"),
+    *("segmentation_models_pytorch", "onnx", "onnxruntime", "ray", "transformers"),
+)
 
 
 def fresh(tmp_path, code):
@@ -50,6 +53,7 @@ def test_another_name_is_no_attribute():
     [
         "import lesioncare",
         "import lesioncare.cli",
+        "import lesioncare.boxes.generation, lesioncare.boxes.segmentation",
         "import sys; sys.argv = ['lesioncare', '--help']\n"
         "from lesioncare.cli import main\n"
         "try: main()\nexcept SystemExit as end: assert not end.code",
@@ -57,7 +61,7 @@ def test_another_name_is_no_attribute():
         "from lesioncare.cli import main\n"
         "try: main()\nexcept SystemExit as end: assert not end.code",
     ],
-    ids=["package", "command-line", "help", "train-help"],
+    ids=["package", "command-line", "boxes", "help", "train-help"],
 )
 def test_nothing_heavy_is_loaded_before_it_is_needed(tmp_path, code):
     shown = fresh(tmp_path, f"{code}\nimport sys\nprint('LOADED', [n for n in {HEAVY} if n in sys.modules])")

@@ -26,12 +26,13 @@ def test_an_address_where_no_cluster_can_be(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_ray_workers_write_the_same_file(tmp_path):
+def test_two_ray_workers_write_the_same_file(tmp_path, monkeypatch):
     ray = pytest.importorskip("ray", reason="needs the extra lesioncare[ray]")
     moles = folder_of_moles(tmp_path, 8)
     (tmp_path / "bad.png").write_bytes(b"no image")
     images, files = {**moles, "bad": tmp_path / "bad.png"}, {}
     lost = SaliencyBoxes("lost", (SegmentationMap(str(tmp_path / "lost.onnx")),))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         for runner in (run_on_ray, run_in_processes):

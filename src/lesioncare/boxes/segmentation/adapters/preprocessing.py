@@ -70,7 +70,9 @@ def _of_transformers(config: Mapping[str, Any]) -> Preprocessing:
 
 
 def _of_albumentations(config: Mapping[str, Any]) -> Preprocessing:
-    size, mean, std = None, IMAGENET_MEAN, IMAGENET_STD
+    size: tuple[int, int] | None = None
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
     for step in _steps(config["transform"]):
         name = str(step.get("__class_fullname__", "")).rpartition(".")[2]
         if name == "Resize":

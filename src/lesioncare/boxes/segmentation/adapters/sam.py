@@ -48,7 +48,7 @@ def saliency_box(image: Image) -> tuple[float, float, float, float] | None:
     from lesioncare.boxes.generation.methods import METHODS  # noqa: PLC0415  it knows this package, too
 
     found = METHODS["colour"](image)
-    return found and found.corners
+    return None if found is None else found.corners
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,18 @@ class _MasksOnly(nn.Module):
         return scores[0] if isinstance(scores, tuple) else scores
 
 
-def _network(folder: Path, config: dict[str, Any]) -> Any:
-    import segmentation_models_pytorch as smp  # noqa: PLC0415  slow to load
+def _is_model(value: object) -> bool:
     from segmentation_models_pytorch.base import SegmentationModel  # noqa: PLC0415
 
-    kind = getattr(smp, str(config["_model_class"]), None)
-    if not (isinstance(kind, type) and issubclass(kind, SegmentationModel)):
+    return isinstance(value, type) and issubclass(value, SegmentationModel)
+
+
+def _network(folder: Path, config: dict[str, Any]) -> Any:
+    import segmentation_models_pytorch as smp  # noqa: PLC0415  slow to load
+
+    kinds: dict[str, Any] = {name: kind for name, kind in vars(smp).items() if _is_model(kind)}
+    kind = kinds.get(str(config["_model_class"]))
+    if kind is None:
         raise ModelError(f"{folder}: segmentation_models_pytorch has no model {config['_model_class']!r}.")
     if not (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder}: holds no model.safetensors. Write the folder with save_pretrained.")
