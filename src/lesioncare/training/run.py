@@ -40,6 +40,7 @@ from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model
 from lesioncare.training.module import Feed, GuidedClassifier
+from lesioncare.training.remedy import Treatment, make_treatment
 from lesioncare.training.trainer import choose_device, is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
@@ -102,6 +103,7 @@ class _Parts:
     model: BuiltModel
     cut: CutModel | None
     guide: AttentionGuide | None
+    treatment: Treatment
     rare: tuple[str, ...]
 
     @classmethod
@@ -115,7 +117,9 @@ class _Parts:
         guide = make_guide(config, model.network if cut is None else cut.trained, model.image_size)
         if guide is not None:
             _check_target(config, guide, cut, example)
-        parts = cls(table, split, model, cut, guide, rare)
+        labels = table.labels[split.train]  # of the training part alone: nothing else may be counted
+        treatment = make_treatment(config, labels, len(table.classes), model.image_size)
+        parts = cls(table, split, model, cut, guide, treatment, rare)
         _check_boxes(config, parts)
         return parts
 
@@ -160,10 +164,9 @@ def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -
                     continue
                 views = config.model.views if name == "train" and config.schedule.augment != "none" else 1
                 datasets[name] = _cached(config, parts, dataset, cache / name, views)
-    train = _loader(datasets["train"], config, shuffle=True)
-    validation = (
-        _loader(datasets["validation"], config, shuffle=False) if len(parts.split.validation) else None
-    )
+    train = _loader(datasets["train"], config, parts.treatment.sampler)
+    in_order = EpochSampler(len(parts.split.validation), seed=0, shuffle=False)
+    validation = _loader(datasets["validation"], config, in_order) if len(parts.split.validation) else None
     return _Loaders(train, validation, cached)
 
 
@@ -186,16 +189,16 @@ def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory:
     return features
 
 
-def _loader(dataset: Any, config: TrainConfig, *, shuffle: bool) -> DataLoader[Batch]:
+def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoader[Batch]:
     schedule = config.schedule
     return DataLoader(
         dataset,
         batch_size=schedule.batch_size,
-        sampler=EpochSampler(len(dataset), seed=schedule.seed, shuffle=shuffle),
+        sampler=sampler,
         collate_fn=collate,
         num_workers=schedule.workers,
         persistent_workers=schedule.workers > 0,
-        drop_last=shuffle
+        drop_last=sampler.shuffle
         and len(dataset) % schedule.batch_size == 1,  # batch norm cannot learn from one image
     )
 
@@ -211,7 +214,7 @@ def _fit(
         guide=parts.guide,
         attended=parts.attended[config.attention.attend],
         schedule=config.schedule,
-        num_classes=len(parts.table.classes),
+        treatment=parts.treatment,
     )
     module.train()  # a function of one's own may give its network in evaluation mode
     # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
