@@ -1,6 +1,8 @@
 """What every remedy must do, beside every attention loss; naming a new one of either kind tests it."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,6 +202,12 @@ def test_the_final_layer_is_found_and_no_hook_is_left(name):
     assert head is network.get_classifier()
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_the_table_of_remedies_has_every_one():
+    text = (Path(__file__).parents[2] / "docs" / "remedies.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert ["none", *rows] == list(REMEDIES)
 
 
 def test_the_description_is_all_that_differs():

@@ -63,7 +63,8 @@ def test_every_remedy_trains_the_plain_network(runs, method):
     assert np.isfinite(result.history["train_attention_loss"]).all()
     assert all(tensor.isfinite().all() for tensor in state.values())
     assert np.isfinite(result.predictions.energy).any()
-    assert method == "none" or not same(state, weights(runs("none")))
+    if method not in ("none", "tau-norm"):  # so small a validation part may choose tau = 0
+        assert not same(state, weights(runs("none")))
 
 
 def test_on_features_and_images_of_its_own_mixing_trains(options, tmp_path):
