@@ -38,6 +38,7 @@ def options(tiny: Path) -> Callable[..., object]:
             "model": {"name": "lesioncare.experiment.demo:small_network", "image_size": (32, 32)},
             "schedule": {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "accelerator": "cpu"},
             "attention": {"loss": "care"},
+            "remedy": {},
         }
         return TrainConfig.build(**{name: settings[name] | parts.get(name, {}) for name in settings})
 

@@ -28,8 +28,16 @@ RICH = {
         "freeze": "auto",
         "cache": "never",
     },
-    "schedule": {"epochs": 3, "learning_rate": 1e-4, "augment": "dermoscopy", "precision": "32-true"},
+    "schedule": {
+        "epochs": 3,
+        "learning_rate": 1e-4,
+        "augment": "dermoscopy",
+        "precision": "32-true",
+        "select": "best",
+        "patience": 2,
+    },
     "attention": {"loss": "energy", "attend": "all", "alpha": 0.25, "outer": "distance"},
+    "remedy": {"method": "tau-norm", "norm_tau": 0.5, "beta": 0.99},
 }
 
 
@@ -45,6 +53,13 @@ def test_the_command_makes_the_same_settings_again(parts, monkeypatch):
     assert program == "lesioncare"
     assert outcome.exit_code == 0, outcome.output
     assert TrainConfig.build(**taken) == config
+
+
+def test_settings_from_before_there_were_remedies_give_their_command():
+    settings = TrainConfig.build(**RICH).to_json()
+    del settings["remedy"]
+    assert "--attention energy" in command_line(settings)
+    assert "--remedy" not in command_line(settings)
 
 
 def test_other_settings_give_no_command():

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from lesioncare.errors import RunError
@@ -69,6 +71,16 @@ def test_a_file_is_no_directory(options, tmp_path):
         open_run(options(), tmp_path / "file")
     with pytest.raises(RunError, match="cannot be written"):
         open_run(options(), tmp_path / "file" / "run")
+
+
+def test_a_run_from_before_there_were_remedies_is_the_run_without_one(options, tmp_path):
+    run = open_run(options(), tmp_path)
+    settings = json.loads(run.config.read_text("utf-8"))
+    del settings["remedy"], settings["schedule"]["select"], settings["schedule"]["patience"]
+    run.config.write_text(json.dumps(settings), "utf-8")
+    assert check_run(options(), tmp_path).load_config() == options()
+    with pytest.raises(RunError, match=r"remedy.method is 'none' there but 'focal' now"):
+        check_run(options(remedy={"method": "focal"}), tmp_path)
 
 
 def test_every_other_option_is_named_up_to_five(options, tmp_path):

@@ -20,7 +20,7 @@ EXAMPLES = (
     "The same command again goes on where a stopped run was."
 )
 
-_DATA, _MODEL, _SCHEDULE, _ATTENTION = "Data", "Network", "Training", "Attention"
+_DATA, _MODEL, _SCHEDULE, _ATTENTION, _REMEDY = "Data", "Network", "Training", "Attention", "Imbalance"
 
 
 def _option(text: str, panel: str, *names: str) -> Any:
@@ -73,6 +73,12 @@ def train(
         str, _option("auto, or as Lightning names it: 32-true, bf16-mixed ...", _SCHEDULE)
     ] = "auto",
     logger: Annotated[str, _option("csv or tensorboard.", _SCHEDULE)] = "csv",
+    select: Annotated[
+        str, _option("End with the last epoch, or the best on validation.", _SCHEDULE)
+    ] = "last",
+    patience: Annotated[
+        int | None, _option("Stop after so many epochs that validation did not rise.", _SCHEDULE)
+    ] = None,
     attention: Annotated[
         str,
         _option("care, energy, l1, outside-square, in-box-cross-entropy, input-gradient, none.", _ATTENTION),
@@ -89,6 +95,28 @@ def train(
         str, _option("Compare at the feature's or the image's size.", _ATTENTION)
     ] = "feature",
     start_epoch: Annotated[int, _option("First epoch with attention.", _ATTENTION)] = 0,
+    remedy: Annotated[
+        str,
+        _option(
+            "none; weighted, focal, class-balanced, class-balanced-focal, ldam-drw, logit-adjusted, "
+            "balanced-softmax, seesaw, label-smoothing; balanced-sampler, sqrt-sampler, progressive-sampler; "
+            "mixup, cutmix; crt, tau-norm, lws.",
+            _REMEDY,
+        ),
+    ] = "none",
+    gamma: Annotated[float, _option("Focal: how fast the loss fades.", _REMEDY)] = 2.0,
+    beta: Annotated[
+        float, _option("Class-balanced, LDAM: towards 1 is inverse frequency.", _REMEDY)
+    ] = 0.9999,
+    adjust_tau: Annotated[float, _option("Logit-adjusted: strength.", _REMEDY)] = 1.0,
+    ldam_margin: Annotated[float, _option("LDAM: margin of the rarest class.", _REMEDY)] = 2.0,
+    drw_start: Annotated[float, _option("LDAM: share of the epochs before weights.", _REMEDY)] = 0.8,
+    smoothing: Annotated[float, _option("Label smoothing: share that is spread.", _REMEDY)] = 0.1,
+    mix_alpha: Annotated[float, _option("mixup, CutMix: Beta(alpha, alpha).", _REMEDY)] = 1.0,
+    second_epochs: Annotated[int, _option("cRT, LWS: epochs of the final layer.", _REMEDY)] = 10,
+    norm_tau: Annotated[
+        float | None, _option("tau-norm. \\[default: the best on validation]", _REMEDY)
+    ] = None,
     baseline: Annotated[bool, _option("Also train without attention, and compare.", _ATTENTION)] = False,
     overwrite: Annotated[bool, _option("Delete a run that is in the directory.", _DATA)] = False,
 ) -> None:
@@ -115,10 +143,15 @@ def train(
         "schedule": _pick(
             chosen,
             "epochs batch_size learning_rate weight_decay augment seed workers accelerator devices "
-            "precision logger",
+            "precision logger select patience",
         ),
         "attention": {"loss": attention}
         | _pick(chosen, "attend alpha tau outer gradient reduction resolution start_epoch"),
+        "remedy": {"method": remedy}
+        | _pick(
+            chosen,
+            "gamma beta adjust_tau ldam_margin drw_start smoothing mix_alpha second_epochs norm_tau",
+        ),
     }
     options.warn_without_groups(table, group_column)
     _run(parts, output, baseline=baseline, cache_dir=cache_dir, overwrite=overwrite)

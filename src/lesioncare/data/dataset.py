@@ -156,13 +156,18 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return -(-self.n // _processes()) if self.shuffle else self.n
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter([(self.epoch, index) for index in self._share()])
+        return iter(self._share(self.order()) if self.shuffle else self.order())
 
-    def _share(self) -> Sequence[int]:
+    def order(self) -> list[tuple[int, int]]:
+        """Give the keys of the whole epoch, of all processes; another sampler overrides it."""
         if not self.shuffle:
-            return range(self.n)
+            return [(self.epoch, index) for index in range(self.n)]
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
-        order: list[int] = torch.randperm(self.n, generator=generator).tolist()
+        return [(self.epoch, index) for index in torch.randperm(self.n, generator=generator).tolist()]
+
+    @staticmethod
+    def _share(order: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """What of a shuffled order is for this process."""
         processes = _processes()
         if not order or processes == 1:
             return order

@@ -11,9 +11,12 @@ _OPTIONS = {
     "data.box_file": "boxes",
     "model.name": "model",
     "attention.loss": "attention",
+    "remedy.method": "remedy",
 }
 """Setting -> option, where the option is not the setting's own name."""
 _SECTIONS = ("data", "model", "schedule", "attention")
+_LATER = ("remedy",)
+"""Kinds of settings that older runs do not have."""
 
 
 def command_line(config: Mapping[str, Any]) -> str:
@@ -29,9 +32,11 @@ def command_line(config: Mapping[str, Any]) -> str:
     if not all(isinstance(section, Mapping) for section in sections) or "table" not in config["data"]:
         return ""
     lines = [shlex.join(["lesioncare", "train", str(config["data"]["table"])])]
-    for name in _SECTIONS:
+    for name in (*_SECTIONS, *_LATER):
         words = [
-            word for option, value in config[name].items() for word in _option(f"{name}.{option}", value)
+            word
+            for option, value in config.get(name, {}).items()
+            for word in _option(f"{name}.{option}", value)
         ]
         lines.append(shlex.join(words))
     return " \\\n    ".join(line for line in lines if line)

@@ -4,6 +4,7 @@ from lesioncare.training.config import (
     AttentionConfig,
     DataConfig,
     ModelConfig,
+    RemedyConfig,
     ScheduleConfig,
     TrainConfig,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "AttentionConfig",
     "DataConfig",
     "ModelConfig",
+    "RemedyConfig",
     "RunDirectory",
     "ScheduleConfig",
     "TrainConfig",

@@ -6,17 +6,52 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lesioncare.errors import ConfigError
+from lesioncare.imbalance import REMEDIES
 
 AttentionName = Literal[
     "none", "care", "energy", "l1", "outside-square", "in-box-cross-entropy", "input-gradient"
 ]
+RemedyName = Literal[
+    "none",
+    "weighted",
+    "focal",
+    "class-balanced",
+    "class-balanced-focal",
+    "ldam-drw",
+    "logit-adjusted",
+    "balanced-softmax",
+    "seesaw",
+    "label-smoothing",
+    "balanced-sampler",
+    "sqrt-sampler",
+    "progressive-sampler",
+    "mixup",
+    "cutmix",
+    "crt",
+    "tau-norm",
+    "lws",
+]
 Augmentation = Literal["none", "flips", "light", "dermoscopy", "chest"]
 
-__all__ = ["AttentionConfig", "Config", "DataConfig", "ModelConfig", "ScheduleConfig", "TrainConfig"]
+__all__ = [
+    "AttentionConfig",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "RemedyConfig",
+    "ScheduleConfig",
+    "TrainConfig",
+]
 
 
-_PARTS = ("data", "model", "schedule", "attention")
-_OPTIONS = {"image_root": "images", "box_file": "boxes", "name": "model", "loss": "attention"}
+_PARTS = ("data", "model", "schedule", "attention", "remedy")
+_OPTIONS = {
+    "image_root": "images",
+    "box_file": "boxes",
+    "name": "model",
+    "loss": "attention",
+    "method": "remedy",
+}
 """Field -> command-line option, where its name is another."""
 
 
@@ -94,6 +129,10 @@ class ScheduleConfig(Config):
     devices: int = Field(1, ge=1)
     precision: str = "auto"  # 32 bit on the CPU, mixed on a GPU
     logger: Literal["csv", "tensorboard"] = "csv"
+    # Which epoch's weights the run ends with: the last one's, or those of the epoch with the best balanced
+    # accuracy on the validation part.
+    select: Literal["last", "best"] = "last"
+    patience: int | None = Field(None, ge=1)  # stop after so many epochs in which that did not rise
 
 
 class AttentionConfig(Config):
@@ -110,24 +149,41 @@ class AttentionConfig(Config):
     start_epoch: int = Field(0, ge=0)
 
 
+class RemedyConfig(Config):
+    """What is done about the imbalance; an option that the remedy does not use changes nothing."""
+
+    method: RemedyName = "none"  # see lesioncare.imbalance.REMEDIES
+    gamma: float = Field(2.0, ge=0)  # focal: how fast the loss fades where the network is right
+    beta: float = Field(
+        0.9999, ge=0, lt=1
+    )  # class-balanced, ldam-drw: 0 no weights, towards 1 inverse frequency
+    adjust_tau: float = Field(1.0, ge=0)  # logit-adjusted: strength of the prior
+    ldam_margin: float = Field(2.0, ge=0)  # ldam-drw: margin of the rarest class, in plain logits
+    drw_start: float = Field(0.8, ge=0, le=1)  # ldam-drw: share of the epochs after which weights begin
+    smoothing: float = Field(0.1, ge=0, lt=1)  # label-smoothing
+    mix_alpha: float = Field(1.0, gt=0)  # mixup, cutmix: Beta(alpha, alpha); 0.2 mixes less
+    second_epochs: int = Field(10, ge=1)  # crt, lws: epochs of the final layer alone
+    norm_tau: float | None = Field(None, ge=0, le=1)  # tau-norm; None: the best on the validation part
+
+
 class TrainConfig(Config):
-    """One run: data, model, schedule and attention."""
+    """One run: data, model, schedule, attention and remedy."""
 
     data: DataConfig
     model: ModelConfig = ModelConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     attention: AttentionConfig = AttentionConfig()
+    remedy: RemedyConfig = RemedyConfig()
 
     @property
     def arm(self) -> str:
-        """What tables and pictures call the run."""
-        names = {"none": "no attention", "care": "CARE"}
-        name = names.get(self.attention.loss, self.attention.loss)
-        return (
-            name
-            if self.attention.loss == "none" or self.attention.attend == "rare"
-            else f"{name}, all classes"
-        )
+        """What tables and pictures call the run, for example "balanced softmax + CARE, all classes"."""
+        remedy = REMEDIES[self.remedy.method].title
+        if self.attention.loss == "none":
+            return remedy or "no attention"
+        name = {"care": "CARE"}.get(self.attention.loss, self.attention.loss)
+        attention = name if self.attention.attend == "rare" else f"{name}, all classes"
+        return f"{remedy} + {attention}" if remedy else attention
 
     def without_attention(self) -> "TrainConfig":
         """The same run with no attention: what it is compared with."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from safetensors.torch import save_file
 from torch import nn
 
@@ -20,7 +21,7 @@ _PARTS = {"data", "model", "schedule", "attention"}
 _MADE_HERE = {
     *("config.json", "config.part", "seconds.json", "checkpoints", "features", "logs"),
     *("model.safetensors", "model.part", "result.json", "history.csv", "predictions.csv", "metrics.json"),
-    *("maps.npz", "report.html"),
+    *("maps.npz", "report.html", "validation.csv"),
 }
 """All that a run's directory may hold if it is to be deleted for another run."""
 _LIBRARIES = ("lesioncare", "torch", "timm", "torchvision", "pytorch-lightning")
@@ -46,6 +47,11 @@ class RunDirectory:
     def checkpoint(self) -> Path:
         """The last epoch's checkpoint."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch on the validation part, where one is kept."""
+        return self.path / "checkpoints" / "best.ckpt"
 
     @property
     def report(self) -> Path:
@@ -145,14 +151,21 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _check_same(wanted: dict[str, Any], found: dict[str, Any], path: Path) -> None:
+    found = {part: _defaults(part) | found.get(part, {}) for part in wanted}
     different = [
-        f"{part}.{option} is {found.get(part, {}).get(option)!r} there but {value!r} now"
+        f"{part}.{option} is {found[part].get(option)!r} there but {value!r} now"
         for part, options in wanted.items()
         for option, value in options.items()
-        if found.get(part, {}).get(option) != value
+        if found[part].get(option) != value
     ]
     if different:
         raise RunError(
             f"{path}: holds a run with other options: {'; '.join(different[:5])}. "
             "Give another --output, or --overwrite to delete that run."
         )
+
+
+def _defaults(part: str) -> dict[str, Any]:
+    """What the options were in a run that was made before they existed."""
+    options: type[BaseModel] = TrainConfig.model_fields[part].annotation  # type: ignore[assignment]
+    return {name: field.default for name, field in options.model_fields.items() if not field.is_required()}

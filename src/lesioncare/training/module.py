@@ -14,7 +14,9 @@ from torchmetrics.classification import MulticlassAccuracy
 from lesioncare.attention import AttentionGuide
 from lesioncare.data import Batch, EpochSampler, boxes_by_image
 from lesioncare.errors import RunError
+from lesioncare.imbalance import ClassificationLoss
 from lesioncare.training.config import ScheduleConfig
+from lesioncare.training.remedy import Treatment
 
 __all__ = ["Feed", "GuidedClassifier", "History", "learning_rate_factor"]
 
@@ -49,7 +51,7 @@ class Feed(pl.LightningDataModule):
 
 
 class GuidedClassifier(pl.LightningModule):
-    """Trains a network with cross-entropy and, where there is a guide, attention.
+    """Trains a network with a classification loss and, where there is a guide, attention.
 
     Args:
         network: images, or features of the frozen part, -> logits [N, C].
@@ -58,7 +60,7 @@ class GuidedClassifier(pl.LightningModule):
         guide: watches the network; None trains without attention.
         attended: class codes whose boxes the guide sees.
         schedule: epochs, rate and the like.
-        num_classes: C.
+        treatment: the loss, and how batches are mixed.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class GuidedClassifier(pl.LightningModule):
         guide: AttentionGuide | None,
         attended: frozenset[int],
         schedule: ScheduleConfig,
-        num_classes: int,
+        treatment: Treatment,
     ) -> None:
         super().__init__()
         self.network = network
@@ -79,7 +81,9 @@ class GuidedClassifier(pl.LightningModule):
         self._attended_classes = attended
         self._schedule = schedule
         self._feed = feed
-        self._balanced_accuracy = MulticlassAccuracy(num_classes, average="macro")
+        self._treatment = treatment
+        self.loss: ClassificationLoss = treatment.loss  # a module, so that its weights follow to the device
+        self._balanced_accuracy = MulticlassAccuracy(treatment.num_classes, average="macro")
 
     def train(self, mode: bool = True) -> "GuidedClassifier":
         """Set the mode of what learns; the frozen part stays as it was trained."""
@@ -89,7 +93,8 @@ class GuidedClassifier(pl.LightningModule):
         return self
 
     def on_train_epoch_start(self) -> None:
-        """Tell the guide which epoch begins."""
+        """Tell the loss and the guide which epoch begins."""
+        self.loss.set_epoch(self.current_epoch)
         if self._guide is not None:
             self._guide.set_epoch(self.current_epoch)
 
@@ -102,16 +107,20 @@ class GuidedClassifier(pl.LightningModule):
         if batch_index == 0:
             torch.manual_seed(self._schedule.seed * 100_003 + self.current_epoch)
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Give the loss of one batch."""
-        labels, inputs = batch["labels"], self._inputs(batch)
+        step = self.current_epoch, batch_index
+        mixed = self._treatment.prepare(batch, *self._attended(batch), step)
+        labels, inputs = batch["labels"], self._inputs(mixed.images)
+        classification: Tensor
+        loss: Tensor
         if self._guide is None:
-            classification = loss = functional.cross_entropy(self.network(inputs), labels)
+            classification = loss = self.loss(self.network(inputs), mixed.targets)
         else:
             with self._guide.watch():
                 logits = self.network(inputs)
-            classification = functional.cross_entropy(logits, labels)
-            loss = self._guide.combine(classification, labels, *self._attended(batch))
+            classification = self.loss(logits, mixed.targets)
+            loss = self._guide.combine(classification, mixed.labels, mixed.boxes, mixed.weights)
             self._log_attention(loss, classification, len(labels))
         if not torch.isfinite(loss):
             raise RunError(
@@ -123,8 +132,8 @@ class GuidedClassifier(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
-        """Count one batch into the validation loss and balanced accuracy."""
-        logits = self.network(self._inputs(batch))
+        """Count one batch into the validation loss (cross-entropy, whatever was trained) and accuracy."""
+        logits = self.network(self._inputs(batch["images"]))
         self._balanced_accuracy.update(logits, batch["labels"])
         images, loss = len(logits), functional.cross_entropy(logits, batch["labels"])
         self._log("validation_loss", loss, images)
@@ -144,11 +153,11 @@ class GuidedClassifier(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _inputs(self, batch: Batch) -> Tensor:
+    def _inputs(self, images: Tensor) -> Tensor:
         if self.frozen is None:
-            return batch["images"]
+            return images
         with torch.no_grad():
-            features: Tensor = self.frozen(batch["images"])
+            features: Tensor = self.frozen(images)
         return features
 
     def _attended(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:

@@ -28,18 +28,20 @@ from lesioncare.data import (
 )
 from lesioncare.data.dataset import Batch
 from lesioncare.errors import ConfigError, ModelError
-from lesioncare.evaluation import RunResult
+from lesioncare.evaluation import Predictions, RunResult
 from lesioncare.evaluation.files import write_file
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import make_guide
 from lesioncare.training.config import TrainConfig
 from lesioncare.training.cut import CutModel, cut_model
+from lesioncare.training.decoupled import Head, SecondStage, choose_tau, find_head, normalise_head
 from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
 from lesioncare.training.features import cache_features, fingerprint, remove_cache
-from lesioncare.training.inference import image_loader, predict_table
+from lesioncare.training.inference import image_loader, predict_logits, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model
 from lesioncare.training.module import Feed, GuidedClassifier
+from lesioncare.training.remedy import Treatment, check_validation, make_treatment
 from lesioncare.training.trainer import choose_device, is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
@@ -83,8 +85,9 @@ def train(
         with clock.part("train"):
             _fit(config, parts, loaders, run, trainer)
         if trainer.is_global_zero:
+            found = _change_head(config, parts, loaders, clock)
             with clock.part("test"):
-                result = _test(config, parts, pd.DataFrame(history.rows))
+                result = _test(config, parts, pd.DataFrame(history.rows), found)
             run.save_weights(parts.model.network)
             dataclasses.replace(result, seconds=clock.seconds).save(directory)
             if cache_dir is None:
@@ -102,6 +105,8 @@ class _Parts:
     model: BuiltModel
     cut: CutModel | None
     guide: AttentionGuide | None
+    treatment: Treatment
+    head: Head | None
     rare: tuple[str, ...]
 
     @classmethod
@@ -115,7 +120,11 @@ class _Parts:
         guide = make_guide(config, model.network if cut is None else cut.trained, model.image_size)
         if guide is not None:
             _check_target(config, guide, cut, example)
-        parts = cls(table, split, model, cut, guide, rare)
+        labels = table.labels[split.train]  # of the training part alone: nothing else may be counted
+        treatment = make_treatment(config, labels, len(table.classes), model.image_size)
+        check_validation(config, len(split.validation))
+        head = find_head(model.network, example) if treatment.remedy.changes_head else None
+        parts = cls(table, split, model, cut, guide, treatment, head, rare)
         _check_boxes(config, parts)
         return parts
 
@@ -160,10 +169,9 @@ def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -
                     continue
                 views = config.model.views if name == "train" and config.schedule.augment != "none" else 1
                 datasets[name] = _cached(config, parts, dataset, cache / name, views)
-    train = _loader(datasets["train"], config, shuffle=True)
-    validation = (
-        _loader(datasets["validation"], config, shuffle=False) if len(parts.split.validation) else None
-    )
+    train = _loader(datasets["train"], config, parts.treatment.sampler)
+    in_order = EpochSampler(len(parts.split.validation), seed=0, shuffle=False)
+    validation = _loader(datasets["validation"], config, in_order) if len(parts.split.validation) else None
     return _Loaders(train, validation, cached)
 
 
@@ -186,16 +194,16 @@ def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory:
     return features
 
 
-def _loader(dataset: Any, config: TrainConfig, *, shuffle: bool) -> DataLoader[Batch]:
+def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoader[Batch]:
     schedule = config.schedule
     return DataLoader(
         dataset,
         batch_size=schedule.batch_size,
-        sampler=EpochSampler(len(dataset), seed=schedule.seed, shuffle=shuffle),
+        sampler=sampler,
         collate_fn=collate,
         num_workers=schedule.workers,
         persistent_workers=schedule.workers > 0,
-        drop_last=shuffle
+        drop_last=sampler.shuffle
         and len(dataset) % schedule.batch_size == 1,  # batch norm cannot learn from one image
     )
 
@@ -211,7 +219,7 @@ def _fit(
         guide=parts.guide,
         attended=parts.attended[config.attention.attend],
         schedule=config.schedule,
-        num_classes=len(parts.table.classes),
+        treatment=parts.treatment,
     )
     module.train()  # a function of one's own may give its network in evaluation mode
     # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
@@ -220,7 +228,37 @@ def _fit(
         trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from stop
+    if config.schedule.select == "best":
+        module.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
     parts.learner.cpu()
+
+
+def _change_head(config: TrainConfig, parts: _Parts, loaders: _Loaders, clock: "_Clock") -> dict[str, Any]:
+    """Do what the remedy does after training, and say what it found."""
+    remedy, head = parts.treatment.remedy, parts.head
+    if head is None:
+        return {}
+    with clock.part("change the final layer"):
+        if remedy.posthoc == "tau-norm":
+            tau = config.remedy.norm_tau
+            if tau is None:
+                images = parts.images(parts.split.validation, config)
+                loader = image_loader(images, batch_size=config.schedule.batch_size)
+                logits = predict_logits(parts.model.network, loader)
+                tau = choose_tau(head, logits, parts.table.labels[parts.split.validation])
+            normalise_head(head, tau)
+            return {"norm_tau": tau}
+        stage = SecondStage(
+            network=parts.learner if loaders.cached else parts.model.network,
+            head=head,
+            dataset=loaders.train.dataset,
+            labels=parts.table.labels[parts.split.train],
+            schedule=config.schedule,
+            epochs=config.remedy.second_epochs,
+            device=choose_device(config.schedule.accelerator),
+        )
+        (stage.retrain if remedy.second_stage == "crt" else stage.rescale)()
+    return {}
 
 
 def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | None, example: Tensor) -> None:
@@ -262,15 +300,21 @@ def _found(guide: AttentionGuide | None) -> dict[str, Any]:
     return {"target_layer": guide.target.name, "closed_form": guide.target.closed_form}
 
 
-def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame) -> RunResult:
-    images = parts.images(parts.split.test, config)
+def _predict(config: TrainConfig, parts: _Parts, positions: Any, title: str) -> tuple[Predictions, Any]:
+    images = parts.images(positions, config)
     loader = image_loader(images, batch_size=config.schedule.batch_size, workers=config.schedule.workers)
-    predictions, maps = predict_table(
-        parts.model.network, images, loader, target_layer=config.model.target_layer
-    )
+    layer = config.model.target_layer
+    return predict_table(parts.model.network, images, loader, target_layer=layer, title=title)
+
+
+def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame, found: dict[str, Any]) -> RunResult:
+    predictions, maps = _predict(config, parts, parts.split.test, "Testing")
+    validation = None
+    if len(parts.split.validation):
+        validation, _ = _predict(config, parts, parts.split.validation, "Validating")
     return RunResult(
         name=config.arm,
-        config={**config.to_json(), "found": _found(parts.guide)},
+        config={**config.to_json(), "found": _found(parts.guide) | found},
         classes=parts.table.classes,
         rare=parts.rare,
         train_counts=parts.table.class_counts(parts.split.train),
@@ -279,6 +323,7 @@ def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame) -> RunResul
         history=history,
         predictions=predictions,
         maps=maps,
+        validation=validation,
     )
 
 
