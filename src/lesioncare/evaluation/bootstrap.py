@@ -12,7 +12,7 @@ from lesioncare.evaluation.predictions import Predictions
 from lesioncare.evaluation.ratios import Ratio, RatioSums, metric_ratios
 from lesioncare.evaluation.resampling import Draws, Floats, draw_groups, percentile_interval
 
-__all__ = ["MIN_GROUPS", "Difference", "Interval", "check_same_images", "compare", "interval"]
+__all__ = ["MIN_GROUPS", "Difference", "Interval", "compare", "interval", "what_differs"]
 
 
 def compare(
@@ -42,7 +42,9 @@ def compare(
         RunError: the arms do not have the same images, groups, labels and classes in the same order.
         ConfigError: n_resamples is below 1 or a rare class is not among the classes.
     """
-    check_same_images(a, b)
+    differing = what_differs(a, b)
+    if differing:
+        raise RunError(f"the arms cannot be compared: {differing}. Use one split.")
     a, b = a.labelled, b.labelled
     both = ~(np.isnan(a.energy) | np.isnan(b.energy))
     masked = (replace(arm, energy=np.where(both, arm.energy, np.nan)) for arm in (a, b))
@@ -83,23 +85,21 @@ def interval(
     return result
 
 
-def check_same_images(a: Predictions, b: Predictions) -> None:
-    """Whether two models can be compared image by image.
+def what_differs(a: Predictions, b: Predictions) -> str | None:
+    """Why two models cannot be compared image by image, in words; None if they can.
 
-    Raises:
-        RunError: the classes, images, groups or labels differ; the message says which and where.
+    They can if they have the same classes and the same images with the same groups and labels, in one order.
     """
     if a.classes != b.classes:
-        raise RunError(f"the arms cannot be compared: their classes are {a.classes} and {b.classes}.")
+        return f"their classes are {a.classes} and {b.classes}"
     if len(a) != len(b):
-        raise RunError(f"the arms cannot be compared: {len(a)} and {len(b)} images. Use one split.")
+        return f"{len(a)} and {len(b)} images"
     for name in ("image", "group", "target"):
         differing = np.flatnonzero(getattr(a, name) != getattr(b, name))
         if len(differing):
             row = differing[0]
-            values = f"{getattr(a, name)[row]!s} and {getattr(b, name)[row]!s}"
-            where = f"in row {row + 1} the {name} is {values}"
-            raise RunError(f"the arms cannot be compared: {where}. Use one split.")
+            return f"in row {row + 1} the {name} is {getattr(a, name)[row]!s} and {getattr(b, name)[row]!s}"
+    return None
 
 
 def _resample(ratios: Mapping[str, Ratio], draws: Draws) -> dict[str, Floats]:

@@ -4,8 +4,9 @@ Each is the mean over parts of `sum(w * numerator) / sum(w * denominator)` over 
 image's group was drawn. The sums over a group are made once; all resamples are then one matrix product.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from lesioncare.evaluation.predictions import Predictions
 from lesioncare.evaluation.resampling import Draws, Floats
 
 __all__ = ["Ratio", "RatioSums", "energy_ratios", "mean_defined", "metric_ratios", "rare_mask"]
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +39,15 @@ class Ratio:
         return int(used.any(axis=1).sum()), min(len(np.unique(group[part])) for part in used.T)
 
 
-class RatioSums:
+class RatioSums(Generic[_Key]):
     """Several ratios as a function of the groups' weights.
 
     Args:
-        ratios: metric -> ratio over the N images.
+        ratios: ratios over the N images by name, for example by metric.
         draws: says which group each image is in.
     """
 
-    def __init__(self, ratios: Mapping[str, Ratio], draws: Draws) -> None:
+    def __init__(self, ratios: Mapping[_Key, Ratio], draws: Draws) -> None:
         self._names = tuple(ratios)
         parts = [part for ratio in ratios.values() for part in (ratio.numerator, ratio.denominator)]
         self._stops = np.cumsum([part.shape[1] for part in parts])[:-1]
@@ -52,8 +55,8 @@ class RatioSums:
         if parts:
             np.add.at(self._sums, draws.membership, np.hstack(parts))
 
-    def __call__(self, weights: Floats) -> dict[str, Floats]:
-        """Metric -> its value [B] under weights [G, B]; NaN where no image has a weight."""
+    def __call__(self, weights: Floats) -> dict[_Key, Floats]:
+        """Name -> its value [B] under weights [G, B]; NaN where no image has a weight."""
         if not self._names:
             return {}
         parts = np.split(self._sums.T @ weights, self._stops)
