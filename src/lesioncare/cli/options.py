@@ -18,6 +18,8 @@ __all__ = [
     "SplitColumn",
     "Table",
     "column_options",
+    "image_size",
+    "rare_names",
     "warn_without_groups",
 ]
 
@@ -97,7 +99,7 @@ def column_options(
     group: str | None,
     split: str | None,
     box: str | None,
-    unit: str,
+    unit: str | None,
 ) -> dict[str, object]:
     """Give the table's column options as `DataConfig` has them.
 
@@ -115,3 +117,24 @@ def column_options(
         "box_columns": names,
         "box_unit": unit,
     }
+
+
+def rare_names(rare: str | None) -> str | tuple[str, ...] | None:
+    """Give "auto" or nothing as it is, else the names between the commas."""
+    return rare if rare in (None, "auto") else tuple(name.strip() for name in rare.split(","))
+
+
+def image_size(text: str | None) -> tuple[int, int] | None:
+    """Read 224 or HEIGHTxWIDTH.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ConfigError(
+            f"--image-size needs a number or HEIGHTxWIDTH, as in 224 or 192x256, but got {text!r}."
+        )
+    return int(parts[0]), int(parts[-1])

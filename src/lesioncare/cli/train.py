@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lesioncare.cli import options
-from lesioncare.errors import ConfigError
 
 if TYPE_CHECKING:
     from lesioncare.evaluation import RunResult
@@ -136,10 +135,16 @@ def train(
         box=box_columns,
         unit=box_unit,
     )
-    data = {"table": table, "image_root": images, "box_file": boxes, "rare": _names(rare), **columns}
+    data = {
+        "table": table,
+        "image_root": images,
+        "box_file": boxes,
+        "rare": options.rare_names(rare),
+        **columns,
+    }
     parts = {
         "data": data | _pick(chosen, "min_score folds fold validation check_images"),
-        "model": {"name": model, "image_size": _size(image_size)}
+        "model": {"name": model, "image_size": options.image_size(image_size)}
         | _pick(chosen, "weights freeze cache views target_layer"),
         "schedule": _pick(
             chosen,
@@ -186,18 +191,3 @@ def _announce(arm: str) -> None:
 
 def _pick(chosen: dict[str, Any], names: str) -> dict[str, Any]:
     return {name: chosen[name] for name in names.split()}
-
-
-def _names(rare: str) -> str | tuple[str, ...]:
-    return rare if rare == "auto" else tuple(name.strip() for name in rare.split(","))
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ConfigError(
-            f"--image-size needs a number or HEIGHTxWIDTH, as in 224 or 192x256, but got {text!r}."
-        )
-    return int(parts[0]), int(parts[-1])

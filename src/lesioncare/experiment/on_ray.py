@@ -1,13 +1,13 @@
 """The cells of a comparison on a Ray cluster."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from lesioncare.errors import ConfigError, RunError
 from lesioncare.experiment.plan import Cell
-from lesioncare.experiment.runners import Context, Outcome, share_of_cores, train_cell, use_threads
+from lesioncare.experiment.runners import Context, Outcome, Outcomes, train_cell, use_threads
 
 __all__ = ["OnRay"]
 
@@ -41,7 +41,7 @@ class OnRay:
     workers: int | None = None
     threads: int | None = None
 
-    def __call__(self, cells: Sequence[Cell], context: Context) -> Iterator[Outcome]:
+    def __call__(self, cells: Sequence[Cell], context: Context) -> Outcomes:
         """Give the outcomes as they come.
 
         Raises:
@@ -50,14 +50,16 @@ class OnRay:
         """
         ray = _ray()
         own = not ray.is_initialized()
+        if not cells:
+            return
         if own:
             self._connect(ray)
         try:
             yield from self._train(ray, cells, context)
         except ray.exceptions.RayActorError as error:
             raise RunError(
-                f"A Ray worker died ({' '.join(str(error).split())[:300]}). Finished cells are kept: the same "
-                "command goes on from there."
+                f"A Ray worker died ({' '.join(str(error).split())[:300]}). Finished cells are kept: "
+                "the same command goes on from there."
             ) from error
         finally:
             if own:
@@ -69,11 +71,17 @@ class OnRay:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(f"--ray {self.address}: no cluster to be reached: {error}") from error
 
-    def _train(self, ray: Any, cells: Sequence[Cell], context: Context) -> Iterator[Outcome]:
+    def _train(self, ray: Any, cells: Sequence[Cell], context: Context) -> Outcomes:
         has = ray.cluster_resources()
-        gpus = int(has.get("GPU", 0)) if any(cell.config.schedule.accelerator != "cpu" for cell in cells) else 0
-        workers = min(self.workers or gpus or int(has.get("CPU", 1)), max(1, len(cells)))
-        threads = self.threads or share_of_cores(workers)
+        gpus = (
+            int(has.get("GPU", 0)) if any(cell.config.schedule.accelerator != "cpu" for cell in cells) else 0
+        )
+        cpus = int(has.get("CPU", 1))
+        workers = min(self.workers or gpus or cpus, cpus // (self.threads or 1), len(cells))
+        largest = max(int(node["Resources"].get("CPU", 0)) for node in ray.nodes())
+        threads = self.threads or max(1, min(cpus // max(1, workers), largest))
+        if not 0 < threads <= largest or not workers:
+            raise ConfigError(f"--threads {threads}: no machine of the cluster has so many CPUs ({largest}).")
         actor = ray.remote(num_cpus=threads, num_gpus=1 if gpus else 0)(_Worker)
         handed = ray.put(context)
         idle = [actor.remote(handed, threads) for _ in range(workers)]

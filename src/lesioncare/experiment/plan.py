@@ -108,7 +108,10 @@ class ComparisonConfig(BaseModel):
     @property
     def trainings(self) -> tuple[Cell, ...]:
         """The cells that are trained: one for each directory."""
-        return tuple({cell.path: cell for cell in reversed(self.cells)}.values())[::-1]
+        first: dict[Path, Cell] = {}
+        for cell in self.cells:
+            first.setdefault(cell.path, cell)
+        return tuple(first.values())
 
     def to_json(self) -> dict[str, Any]:
         """The plan as json values."""
@@ -177,8 +180,10 @@ def _shared(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The options that all arms share, by their part; without attention where none is named."""
     parts = {part: read_part(part, settings.get(part, {}), "comparison") for part in PARTS}
     for option, field in _SHORT.items():
-        if settings.get(option) is not None:
+        if settings.get(option) is not None and option != "boxes":
             parts["data"][field] = settings[option]
+    if settings.get("boxes") is not None:
+        parts["data"] |= _boxes(settings["boxes"], "comparison")
     if "table" not in parts["data"]:
         raise ConfigError("comparison: there is no table. Give one, as in `table: images.csv`.")
     for part, option, instead in (("data", "fold", "folds"), ("schedule", "seed", "seeds")):
@@ -208,9 +213,7 @@ def _arm(name: str, given: object, shared: Mapping[str, Mapping[str, Any]]) -> T
     """An arm's options: the shared ones, and over them its own."""
     where = f"arm {name!r}"
     if not _ARM_NAME.fullmatch(name) or name.endswith((".", " ")):
-        raise ConfigError(
-            f"{where}: a name has letters, digits and . _ + = , ( ) - only, for it is a folder."
-        )
+        raise ConfigError(f"{where}: a name is a folder: letters, digits and . _ + = , ( ) - only.")
     if isinstance(given, str):
         given = short_arm(given)
     if not isinstance(given, Mapping):
@@ -234,9 +237,7 @@ def _boxes(given: object, where: str) -> dict[str, Any]:
     if isinstance(given, str | Path):
         return {"box_file": given}
     if not isinstance(given, Mapping):
-        raise ConfigError(
-            f"{where}: boxes needs a file, or {{file: ..., min_score: ...}}, but got {given!r}."
-        )
+        raise ConfigError(f"{where}: boxes needs a file or {{file: ..., min_score: ...}}, not {given!r}.")
     check_keys(given, ("file", "min_score"), f"{where}: boxes")
     names = {"file": "box_file"}
     return {names.get(key, key): value for key, value in given.items()}
@@ -298,8 +299,8 @@ def _has_split(config: TrainConfig) -> bool:
 def _check_table_split(config: TrainConfig, folds: object) -> None:
     if folds is not None and _has_split(config):
         raise ConfigError(
-            f"{config.data.table}: has a split column, so there are no folds to choose. Leave --folds out, or "
-            "remove the column."
+            f"{config.data.table}: has a split column, so there are no folds to choose. "
+            "Leave --folds out, or remove the column."
         )
 
 

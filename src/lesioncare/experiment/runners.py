@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -21,7 +21,17 @@ from lesioncare.experiment.plan import Cell
 from lesioncare.training import train
 from lesioncare.training.shared import SharedInputs
 
-__all__ = ["Context", "InOrder", "InProcesses", "Outcome", "Runner", "share_of_cores", "train_cell", "use_threads"]
+__all__ = [
+    "Context",
+    "InOrder",
+    "InProcesses",
+    "Outcome",
+    "Outcomes",
+    "Runner",
+    "share_of_cores",
+    "train_cell",
+    "use_threads",
+]
 
 
 @dataclass(frozen=True)
@@ -47,10 +57,13 @@ class Outcome:
     error: LesionCareError | None = None
 
 
+Outcomes = Generator[Outcome, None, None]
+
+
 class Runner(Protocol):
     """Trains cells; the results do not depend on which one does, given the same number of threads."""
 
-    def __call__(self, cells: Sequence[Cell], context: Context) -> Iterator[Outcome]:
+    def __call__(self, cells: Sequence[Cell], context: Context) -> Outcomes:
         """Give the outcome of each cell as it comes.
 
         Raises:
@@ -77,7 +90,7 @@ class InOrder:
 
     threads: int | None = None
 
-    def __call__(self, cells: Sequence[Cell], context: Context) -> Iterator[Outcome]:
+    def __call__(self, cells: Sequence[Cell], context: Context) -> Outcomes:
         """Give the outcomes in the order of the cells."""
         with use_threads(self.threads):
             yield from (train_cell(cell, context) for cell in cells)
@@ -98,7 +111,7 @@ class InProcesses:
     workers: int
     threads: int | None = None
 
-    def __call__(self, cells: Sequence[Cell], context: Context) -> Iterator[Outcome]:
+    def __call__(self, cells: Sequence[Cell], context: Context) -> Outcomes:
         """Give the outcomes as they come.
 
         Raises:
@@ -152,7 +165,7 @@ def _start(context: Context, threads: int, lifeline: Connection) -> None:
     _context = context
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the workers
-    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # progress bars of several trainings
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  for good: bars of several trainings
     sys.path.append("")  # as the command line does: models may be in the current folder
     Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
 

@@ -20,12 +20,14 @@ class KeptRows:
     """Of which images frozen features are kept: frame positions, ascending.
 
     Attributes:
-        train: of their augmented views.
-        plain: as they are, for validation and test.
+        train: for training.
+        validation: for validation.
+        test: for test.
     """
 
     train: Ints
-    plain: Ints
+    validation: Ints
+    test: Ints
 
 
 class SharedInputs:
@@ -68,9 +70,8 @@ class SharedInputs:
         """Give the images of which features are kept: all that any run on the same images needs."""
         own = _any_fold(_without_boxes(config.data))
         splits = [split for data, split in self._splits.items() if _any_fold(data) == own]
-        train = np.unique(np.concatenate([split.train for split in splits]))
-        plain = np.unique(np.concatenate([part for split in splits for part in (split.validation, split.test)]))
-        return KeptRows(train, plain)
+        names = ("train", "validation", "test")
+        return KeptRows(*(_union([getattr(split, name) for split in splits]) for name in names))
 
 
 def _any_fold(data: DataConfig) -> DataConfig:
@@ -80,3 +81,7 @@ def _any_fold(data: DataConfig) -> DataConfig:
 def _without_boxes(data: DataConfig) -> DataConfig:
     """What the split depends on: arms may differ in their boxes."""
     return data.model_copy(update={"box_file": None, "min_score": 0.0, "check_images": True})
+
+
+def _union(parts: Sequence[Ints]) -> Ints:
+    return np.unique(np.concatenate(parts))
