@@ -268,7 +268,8 @@ def test_a_killed_comparison_ends_as_if_it_had_not_been_stopped(settings, tiny, 
     monkeypatch.delitem(sys.modules, "slownet", raising=False)
     words = (
         f"compare {settings()['table']} --images {tiny.parent} --arms ce,care-all --folds 2 "
-        "--model slownet:make --image-size 32 --epochs 3 --batch-size 8 --validation 0.2 --rare red-lacunae --accelerator cpu "
+        "--model slownet:make --image-size 32 --epochs 3 --batch-size 8 --validation 0.2 "
+        "--rare red-lacunae --accelerator cpu "
         f"--augment flips --threads 1 {more}"
     ).split()
     killed, whole = tmp_path / "killed", tmp_path / "whole"

@@ -38,6 +38,7 @@ class _Record(BaseModel):
     versions: dict[str, str]
     n_images: int
     has_maps: bool
+    n_validation: int | None = None  # absent in older runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,8 @@ class RunResult:
         predictions: the test part.
         maps: float16 [N, h, w], the positive part of each test image's map of its true class, scaled to
             a maximum of 1, in the order of `predictions`; None if no maps were kept.
+        validation: the validation part of the training, from the final weights: for what is fitted after
+            training, such as a temperature; None if there was none, or the run is older than this.
 
     Raises:
         RunError: predictions, maps and classes do not fit each other.
@@ -71,14 +74,16 @@ class RunResult:
     history: pd.DataFrame
     predictions: Predictions
     maps: NDArray[np.float16] | None = None
+    validation: Predictions | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "rare", tuple(self.rare))
-        if self.classes != self.predictions.classes:
-            raise RunError(
-                f"run {self.name!r}: classes {self.classes}, but predictions of {self.predictions.classes}."
-            )
+        for part in (self.predictions, self.validation):
+            if part is not None and self.classes != part.classes:
+                raise RunError(
+                    f"run {self.name!r}: classes {self.classes}, but predictions of {part.classes}."
+                )
         if not set(self.rare) <= set(self.classes):
             raise RunError(f"run {self.name!r}: the rare classes {self.rare} are not all in {self.classes}.")
         if self.maps is not None:
@@ -98,7 +103,9 @@ class RunResult:
         return evaluate(self.predictions, self.rare, self.train_counts)
 
     def save(self, directory: Path) -> None:
-        """Write result.json, history.csv, predictions.csv, metrics.json and, if there are maps, maps.npz.
+        """Write result.json, history.csv, predictions.csv and metrics.json.
+
+        Also maps.npz and validation.csv, if there are maps and a validation part.
 
         Each file appears whole or not at all; result.json goes first and comes last, so that a directory
         with one is complete.
@@ -109,7 +116,7 @@ class RunResult:
         directory = Path(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            for stale in ("result.json", "maps.npz"):
+            for stale in ("result.json", "maps.npz", "validation.csv"):
                 (directory / stale).unlink(missing_ok=True)
         except OSError as error:
             raise RunError(
@@ -122,6 +129,8 @@ class RunResult:
         write_file(directory / "metrics.json", metrics.encode())
         if self.maps is not None:
             write_file(directory / "maps.npz", _npz(self.maps))
+        if self.validation is not None:
+            self.validation.to_csv(directory / "validation.csv")
         # A setting of a foreign type must not lose a finished run, so it is kept as its text.
         record = self._record().model_dump()
         text = json.dumps(record, indent=2, ensure_ascii=False, default=str)
@@ -138,6 +147,7 @@ class RunResult:
             versions=self.versions,
             n_images=len(self.predictions),
             has_maps=self.maps is not None,
+            n_validation=None if self.validation is None else len(self.validation),
         )
 
     @classmethod
@@ -150,16 +160,14 @@ class RunResult:
         directory = Path(directory)
         record = _read(directory / "result.json", _load_record)
         history = _read(directory / "history.csv", _load_history)
-        predictions = Predictions.from_csv(directory / "predictions.csv")
-        if len(predictions) != record.n_images:
-            raise RunError(
-                f"{directory / 'predictions.csv'}: has {len(predictions)} images, "
-                f"but result.json says {record.n_images}. {_REMEDY}"
-            )
+        predictions = _load_predictions(directory / "predictions.csv", record.n_images)
+        validation = None
+        if record.n_validation is not None:
+            validation = _load_predictions(directory / "validation.csv", record.n_validation)
         maps = _read(directory / "maps.npz", _load_maps) if record.has_maps else None
-        values = record.model_dump(exclude={"n_images", "has_maps"})
+        values = record.model_dump(exclude={"n_images", "has_maps", "n_validation"})
         try:
-            return cls(**values, history=history, predictions=predictions, maps=maps)
+            return cls(**values, history=history, predictions=predictions, maps=maps, validation=validation)
         except RunError as error:
             raise RunError(f"{directory}: {error} {_REMEDY}") from error
 
@@ -181,6 +189,13 @@ def _read(path: Path, load: Callable[[Path], _T]) -> _T:
 
 def _load_record(path: Path) -> _Record:
     return _Record.model_validate(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _load_predictions(path: Path, images: int) -> Predictions:
+    predictions = Predictions.from_csv(path)
+    if len(predictions) != images:
+        raise RunError(f"{path}: has {len(predictions)} images, but result.json says {images}. {_REMEDY}")
+    return predictions
 
 
 def _load_history(path: Path) -> pd.DataFrame:

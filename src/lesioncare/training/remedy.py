@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lesioncare.data import Batch, EpochSampler
+from lesioncare.errors import ConfigError
 from lesioncare.imbalance import (
     REMEDIES,
     BalancedSoftmaxLoss,
@@ -29,7 +30,7 @@ from lesioncare.imbalance import (
 )
 from lesioncare.training.config import TrainConfig
 
-__all__ = ["LOSSES", "SHARES", "DrawnSampler", "Treatment", "make_treatment"]
+__all__ = ["LOSSES", "SHARES", "DrawnSampler", "Treatment", "check_validation", "make_treatment"]
 
 LOSSES: dict[str, Callable[[TrainConfig, Sequence[int]], ClassificationLoss]] = {
     "cross-entropy": lambda _, __: CrossEntropyLoss(),
@@ -138,6 +139,26 @@ def make_treatment(
         num_classes,
         seed,
     )
+
+
+def check_validation(config: TrainConfig, validation: int) -> None:
+    """Make sure that what looks at the validation part has one; the test part is never looked at instead.
+
+    Raises:
+        ConfigError: there is no validation image, and an option needs some.
+    """
+    remedy = REMEDIES[config.remedy.method]
+    wanting = [
+        ("--select best", config.schedule.select == "best"),
+        ("--patience", config.schedule.patience is not None),
+        ("--remedy tau-norm without --norm-tau", remedy.posthoc and config.remedy.norm_tau is None),
+    ]
+    named = [option for option, wants in wanting if wants]
+    if named and not validation:
+        raise ConfigError(
+            f"{' and '.join(named)} needs validation images: set some aside with --validation 0.1, "
+            "or mark them in the split column."
+        )
 
 
 def _sampler(

@@ -26,15 +26,16 @@ from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import make_guide
 from lesioncare.training.config import TrainConfig
 from lesioncare.training.cut import CutModel
+from lesioncare.training.decoupled import Head, SecondStage, choose_tau, find_head, normalise_head
 from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
 from lesioncare.training.features import FeatureDataset, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.kept import Keeper, Network, build_network, run_images
 from lesioncare.training.models import BuiltModel
 from lesioncare.training.module import Feed, GuidedClassifier
-from lesioncare.training.remedy import Treatment, make_treatment
+from lesioncare.training.remedy import Treatment, check_validation, make_treatment
 from lesioncare.training.shared import SharedInputs
-from lesioncare.training.trainer import is_first_process, make_trainer, quiet
+from lesioncare.training.trainer import choose_device, is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
 
@@ -84,8 +85,9 @@ def train(
         with clock.part("train"):
             _fit(config, parts, loaders, run, trainer)
         if trainer.is_global_zero:
+            found = _change_head(config, parts, loaders, clock)
             with clock.part("test"):
-                result = _test(config, parts, loaders, pd.DataFrame(history.rows))
+                result = _test(config, parts, loaders, pd.DataFrame(history.rows), found)
             run.save_weights(parts.model.network)
             dataclasses.replace(result, seconds=clock.seconds).save(directory)
             if cache_dir is None:
@@ -103,6 +105,7 @@ class _Parts:
     network: Network
     guide: AttentionGuide | None
     treatment: Treatment
+    head: Head | None
     rare: tuple[str, ...]
 
     @classmethod
@@ -116,7 +119,9 @@ class _Parts:
             _check_target(config, guide, cut, example)
         labels = table.labels[split.train]  # of the training part alone: nothing else may be counted
         treatment = make_treatment(config, labels, len(table.classes), model.image_size)
-        parts = cls(table, split, network, guide, treatment, rare)
+        check_validation(config, len(split.validation))
+        head = find_head(model.network, example) if treatment.remedy.changes_head else None
+        parts = cls(table, split, network, guide, treatment, head, rare)
         _check_boxes(config, parts)
         return parts
 
@@ -217,7 +222,35 @@ def _fit(
         trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from stop
+    if config.schedule.select == "best":
+        module.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
     parts.learner.cpu()
+
+
+def _change_head(config: TrainConfig, parts: _Parts, loaders: _Loaders, clock: "_Clock") -> dict[str, Any]:
+    """Do what the remedy does after training, and say what it found."""
+    remedy, head = parts.treatment.remedy, parts.head
+    if head is None:
+        return {}
+    with clock.part("change the final layer"):
+        if remedy.posthoc == "tau-norm":
+            tau = config.remedy.norm_tau
+            if tau is None:
+                seen, _ = _predict(config, parts, loaders, parts.split.validation, "Validating")
+                tau = choose_tau(head, seen.logits, seen.target)
+            normalise_head(head, tau)
+            return {"norm_tau": tau}
+        stage = SecondStage(
+            network=parts.learner if loaders.cached else parts.model.network,
+            head=head,
+            dataset=loaders.train.dataset,
+            labels=parts.table.labels[parts.split.train],
+            schedule=config.schedule,
+            epochs=config.remedy.second_epochs,
+            device=choose_device(config.schedule.accelerator),
+        )
+        (stage.retrain if remedy.second_stage == "crt" else stage.rescale)()
+    return {}
 
 
 def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | None, example: Tensor) -> None:
@@ -279,11 +312,16 @@ def _predict(
     )
 
 
-def _test(config: TrainConfig, parts: _Parts, loaders: _Loaders, history: pd.DataFrame) -> RunResult:
+def _test(
+    config: TrainConfig, parts: _Parts, loaders: _Loaders, history: pd.DataFrame, found: dict[str, Any]
+) -> RunResult:
     predictions, maps = _predict(config, parts, loaders, parts.split.test, "Testing")
+    validation = None
+    if len(parts.split.validation):
+        validation, _ = _predict(config, parts, loaders, parts.split.validation, "Validating")
     return RunResult(
         name=config.arm,
-        config={**config.to_json(), "found": _found(parts.guide)},
+        config={**config.to_json(), "found": _found(parts.guide) | found},
         classes=parts.table.classes,
         rare=parts.rare,
         train_counts=parts.table.class_counts(parts.split.train),
@@ -292,6 +330,7 @@ def _test(config: TrainConfig, parts: _Parts, loaders: _Loaders, history: pd.Dat
         history=history,
         predictions=predictions,
         maps=maps,
+        validation=validation,
     )
 
 

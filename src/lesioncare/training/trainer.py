@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from lesioncare.errors import ConfigError
@@ -19,6 +19,9 @@ from lesioncare.training.directory import RunDirectory
 from lesioncare.training.module import History
 
 __all__ = ["choose_device", "is_first_process", "make_trainer", "quiet"]
+
+
+_METRIC = "validation_balanced_accuracy"
 
 
 def is_first_process() -> bool:
@@ -46,6 +49,49 @@ def make_trainer(schedule: ScheduleConfig, run: RunDirectory) -> tuple[pl.Traine
         ) from error
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the epoch with the best balanced accuracy on the validation part; the first of equal ones."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        super().__init__(
+            dirpath=run.best.parent,
+            filename=run.best.stem,
+            monitor=_METRIC,
+            mode="max",
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+        self._best = str(run.best)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after a checkpoint, also in a directory that was moved since."""
+        places = dict.fromkeys(("best_model_path", "kth_best_model_path", "last_model_path"), self._best)
+        kept = dict.fromkeys([self._best], state_dict["best_model_score"])
+        super().load_state_dict({**state_dict, **places, "best_k_models": kept, "dirpath": self.dirpath})
+
+
+class Patience(EarlyStopping):
+    """Stops when the balanced accuracy on the validation part has not risen for some epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__(_METRIC, patience=epochs, mode="max", check_on_train_epoch_end=True)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Stop a resumed run that had stopped before: Lightning does not remember that it had."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def _callbacks(schedule: ScheduleConfig, run: RunDirectory) -> list[Callback]:
+    """What looks at the validation part; before the last epoch's checkpoint, which keeps what they know."""
+    callbacks: list[Callback] = []
+    if schedule.patience is not None:
+        callbacks.append(Patience(schedule.patience))
+    if schedule.select == "best":
+        callbacks.append(BestCheckpoint(run))
+    return callbacks
+
+
 def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: History) -> pl.Trainer:
     loggers = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
     keep_last = ModelCheckpoint(
@@ -60,7 +106,7 @@ def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: His
         devices=schedule.devices,
         precision=_precision(schedule.precision, schedule.accelerator),
         logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
-        callbacks=[history, keep_last],
+        callbacks=[history, *_callbacks(schedule, run), keep_last],
         use_distributed_sampler=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
