@@ -117,7 +117,7 @@ def test_the_global_random_state_is_left_alone(arms):
 
 def test_blocks_do_not_change_the_draws(arms, monkeypatch):
     whole = compare(*arms, RARE, COUNTS, n_resamples=100)
-    monkeypatch.setattr("lesioncare.evaluation.bootstrap._BLOCK", 50)
+    monkeypatch.setattr("lesioncare.evaluation.resampling._BLOCK", 50)
     for name, difference in compare(*arms, RARE, COUNTS, n_resamples=100).items():
         assert (difference.low, difference.high) == pytest.approx((whole[name].low, whole[name].high))
 

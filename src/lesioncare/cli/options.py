@@ -18,7 +18,8 @@ __all__ = [
     "SplitColumn",
     "Table",
     "column_options",
-    "parse_size",
+    "image_size",
+    "rare_names",
     "warn_without_groups",
 ]
 
@@ -98,7 +99,7 @@ def column_options(
     group: str | None,
     split: str | None,
     box: str | None,
-    unit: str,
+    unit: str | None,
 ) -> dict[str, object]:
     """Give the table's column options as `DataConfig` has them.
 
@@ -118,8 +119,19 @@ def column_options(
     }
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Parse 224 or 192x256 into (height, width)."""
+def rare_names(rare: str | None) -> str | tuple[str, ...] | None:
+    """Give "auto" or nothing as it is, else the names between the commas."""
+    return rare if rare in (None, "auto") else tuple(name.strip() for name in rare.split(","))
+
+
+def image_size(text: str | None) -> tuple[int, int] | None:
+    """Read 224 or HEIGHTxWIDTH.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if text is None:
+        return None
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ConfigError(

@@ -73,7 +73,7 @@ def train(
     from lesioncare.training.segmentation import SegmenterConfig, train_segmenter  # noqa: PLC0415
 
     config = SegmenterConfig.build(
-        images=images, masks=masks, model=model, weights=weights, image_size=options.parse_size(image_size),
+        images=images, masks=masks, model=model, weights=weights, image_size=options.image_size(image_size),
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay,
         validation=validation, zoom=zoom, seed=seed, workers=workers, accelerator=accelerator, half=half,
         mirrored=mirrored, note=note,

@@ -135,10 +135,16 @@ def train(
         box=box_columns,
         unit=box_unit,
     )
-    data = {"table": table, "image_root": images, "box_file": boxes, "rare": _names(rare), **columns}
+    data = {
+        "table": table,
+        "image_root": images,
+        "box_file": boxes,
+        "rare": options.rare_names(rare),
+        **columns,
+    }
     parts = {
         "data": data | _pick(chosen, "min_score folds fold validation check_images"),
-        "model": {"name": model, "image_size": image_size and options.parse_size(image_size)}
+        "model": {"name": model, "image_size": options.image_size(image_size)}
         | _pick(chosen, "weights freeze cache views target_layer"),
         "schedule": _pick(
             chosen,
@@ -185,7 +191,3 @@ def _announce(arm: str) -> None:
 
 def _pick(chosen: dict[str, Any], names: str) -> dict[str, Any]:
     return {name: chosen[name] for name in names.split()}
-
-
-def _names(rare: str) -> str | tuple[str, ...]:
-    return rare if rare == "auto" else tuple(name.strip() for name in rare.split(","))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lesioncare.errors import ConfigError
 from lesioncare.evaluation import RunResult
-from lesioncare.training import TrainConfig, train
+from lesioncare.training import RunDirectory, SharedInputs, TrainConfig, train
 from lesioncare.training.directory import check_run
 from lesioncare.training.features import remove_cache
 
@@ -38,14 +38,17 @@ def train_pair(
     """
     if config.attention.loss == "none":
         raise ConfigError("A comparison needs attention: choose a loss other than 'none'.")
-    shared = cache_dir or directory / "features"
+    features = cache_dir or directory / "features"
     arms = {"without": config.without_attention(), "with": config}
     for name, one in arms.items():  # before the first trains for hours
         check_run(one, directory / name, overwrite=overwrite)
+    done = not overwrite and all(RunDirectory(directory / name).complete for name in arms)
+    inputs = None if done else SharedInputs(list(arms.values()))
     results = []
     for name, one in arms.items():
         announce(one.arm)
-        results.append(train(one, directory / name, cache_dir=shared, overwrite=overwrite))
+        run = directory / name
+        results.append(train(one, run, cache_dir=features, overwrite=overwrite, shared=inputs))
     if cache_dir is None:
-        remove_cache(shared)
+        remove_cache(features)
     return results[0], results[1]

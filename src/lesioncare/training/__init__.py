@@ -9,7 +9,9 @@ from lesioncare.training.config import (
     TrainConfig,
 )
 from lesioncare.training.directory import RunDirectory
+from lesioncare.training.kept import keep_features
 from lesioncare.training.run import train
+from lesioncare.training.shared import SharedInputs
 
 __all__ = [
     "AttentionConfig",
@@ -18,6 +20,8 @@ __all__ = [
     "RemedyConfig",
     "RunDirectory",
     "ScheduleConfig",
+    "SharedInputs",
     "TrainConfig",
+    "keep_features",
     "train",
 ]

@@ -18,6 +18,7 @@ from lesioncare.data.dataset import Batch
 from lesioncare.errors import ModelError
 from lesioncare.evaluation import area_share, centre_energy, energy_in_box, pointing_hit
 from lesioncare.evaluation.result import Predictions
+from lesioncare.training.features import FeatureDataset
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +27,9 @@ __all__ = ["image_loader", "predict_logits", "predict_table"]
 _LOOKS = ("energy", "pointing", "area_share", "centre_energy")
 
 
-def image_loader(images: ImageDataset, *, batch_size: int, workers: int = 0) -> DataLoader[Batch]:
+def image_loader(
+    images: ImageDataset | FeatureDataset, *, batch_size: int, workers: int = 0
+) -> DataLoader[Batch]:
     """Batches of all images in the data set's order."""
     sampler = EpochSampler(len(images), seed=0, shuffle=False)
     dataset: Any = images  # torch types a loader by its items, not by its batches
@@ -50,15 +53,17 @@ def predict_table(
     loader: DataLoader[Batch],
     *,
     target_layer: str | None = None,
+    image_size: tuple[int, int] | None = None,
     title: str = "Testing",
 ) -> tuple[Predictions, npt.NDArray[np.float16] | None]:
     """Give the predictions of labelled images, and each image's map of its true class.
 
     Args:
-        network: images -> logits [N, C]; put into evaluation mode.
+        network: what the loader gives, images or features, -> logits [N, C]; put into evaluation mode.
         images: the data set; all images labelled.
         loader: its batches in order.
         target_layer: see `AttentionGuide`.
+        image_size: (H, W) that boxes refer to; None: that of what the loader gives.
         title: of the progress bar.
 
     Returns:
@@ -66,7 +71,7 @@ def predict_table(
         no numbers on where the network looks, if no target layer can be found.
     """
     network.eval()
-    watcher = _Watcher(network, target_layer)
+    watcher = _Watcher(network, target_layer, image_size)
     parts = [watcher.look(batch) for batch in _progress(loader, title)]
     looks = {name: np.concatenate([part.looks[name] for part in parts]) for name in _LOOKS}
     frame = images.table.frame.iloc[images.positions]
@@ -94,8 +99,11 @@ class _Part:
 class _Watcher:
     """Runs the network on batches and reads its maps; gives up on maps, once, where there are none."""
 
-    def __init__(self, network: nn.Module, target_layer: str | None) -> None:
+    def __init__(
+        self, network: nn.Module, target_layer: str | None, image_size: tuple[int, int] | None
+    ) -> None:
         self._network = network
+        self._size = image_size
         self._device = next(network.parameters()).device
         self._guide = AttentionGuide(network, target_layer=target_layer, gradient="half")
         self._has_maps = True
@@ -114,7 +122,7 @@ class _Watcher:
         rows = logits.detach().double().cpu().numpy()
         if maps is None:
             return _Part(rows, None, {name: np.full(len(rows), np.nan) for name in _LOOKS})
-        size = (int(images.shape[-2]), int(images.shape[-1]))
+        size = self._size or (int(images.shape[-2]), int(images.shape[-1]))
         return _Part(rows, _stored(maps), _looks(maps, boxes_by_image(batch)[0], size))
 
     def _with_maps(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

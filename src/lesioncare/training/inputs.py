@@ -59,11 +59,11 @@ def split_table(table: ImageTable, config: TrainConfig) -> Split:
     Raises:
         DataError: a group is on two sides, or a class has too few groups.
     """
-    data, seed = config.data, config.schedule.seed
+    data = config.data
+    # Not the schedule's seed: runs with other seeds must learn from, and be tested on, the same images.
     if table.frame["split"].notna().any():
-        split = split_by_column(table, seed=seed, validation=data.validation)
+        split = split_by_column(table, seed=0, validation=data.validation)
     else:
-        # Folds do not follow the schedule's seed: runs with other seeds must be tested on the same images.
         split = split_by_fold(table, fold=data.fold, n_folds=data.folds, seed=0, validation=data.validation)
     check_groups(table, split)
     return split

@@ -17,15 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lesioncare.attention import AttentionGuide, find_target
-from lesioncare.data import (
-    EpochSampler,
-    ImageDataset,
-    ImageTable,
-    Split,
-    collate,
-    eval_transform,
-    train_transform,
-)
+from lesioncare.data import EpochSampler, ImageTable, Split, collate
 from lesioncare.data.dataset import Batch
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import Predictions, RunResult
@@ -33,22 +25,28 @@ from lesioncare.evaluation.files import write_file
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import make_guide
 from lesioncare.training.config import TrainConfig
-from lesioncare.training.cut import CutModel, cut_model
+from lesioncare.training.cut import CutModel
 from lesioncare.training.decoupled import Head, SecondStage, choose_tau, find_head, normalise_head
 from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
-from lesioncare.training.features import cache_features, fingerprint, remove_cache
-from lesioncare.training.inference import image_loader, predict_logits, predict_table
-from lesioncare.training.inputs import read_table, split_table
-from lesioncare.training.models import BuiltModel, build_model
+from lesioncare.training.features import FeatureDataset, remove_cache
+from lesioncare.training.inference import image_loader, predict_table
+from lesioncare.training.kept import Keeper, Network, build_network, run_images
+from lesioncare.training.models import BuiltModel
 from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.remedy import Treatment, check_validation, make_treatment
+from lesioncare.training.shared import SharedInputs
 from lesioncare.training.trainer import choose_device, is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
 
 
 def train(
-    config: TrainConfig, directory: Path, *, cache_dir: Path | None = None, overwrite: bool = False
+    config: TrainConfig,
+    directory: Path,
+    *,
+    cache_dir: Path | None = None,
+    overwrite: bool = False,
+    shared: SharedInputs | None = None,
 ) -> RunResult:
     """Train one network, test it, and leave everything in a directory.
 
@@ -61,6 +59,8 @@ def train(
         cache_dir: where frozen features are kept for other runs too; by default they are in the run's
             directory and deleted when it ends.
         overwrite: delete a run that is already there.
+        shared: tables and splits of several runs, this one among them, so that they are read once; with one
+            `cache_dir` their features are computed once, too.
 
     Raises:
         LesionCareError: something in the table, the images, the options or the directory cannot be used.
@@ -72,22 +72,22 @@ def train(
     with torch.random.fork_rng(), quiet():
         torch.manual_seed(config.schedule.seed)
         start = time.perf_counter()
-        table = read_table(config.data)
-        split = split_table(table, config)
+        shared = shared or SharedInputs([config])
         reading = time.perf_counter() - start
-        parts = _Parts.build(config, table, split)
+        parts = _Parts.build(config, shared)
         trainer, history = make_trainer(config.schedule, run)
         # All that a user can get wrong was seen by now: only then is there a directory.
         run = open_run(config, directory, overwrite=overwrite)
         clock = _Clock(run.path / "seconds.json")
         clock.add("read table and images", reading)
-        loaders = _loaders(config, parts, cache_dir or run.path / "features", clock)
+        rows, cache = shared.kept(config), cache_dir or run.path / "features"
+        loaders = _loaders(config, parts, Keeper(config, parts.table, parts.network, rows, cache), clock)
         with clock.part("train"):
             _fit(config, parts, loaders, run, trainer)
         if trainer.is_global_zero:
             found = _change_head(config, parts, loaders, clock)
             with clock.part("test"):
-                result = _test(config, parts, pd.DataFrame(history.rows), found)
+                result = _test(config, parts, loaders, pd.DataFrame(history.rows), found)
             run.save_weights(parts.model.network)
             dataclasses.replace(result, seconds=clock.seconds).save(directory)
             if cache_dir is None:
@@ -102,21 +102,18 @@ class _Parts:
 
     table: ImageTable
     split: Split
-    model: BuiltModel
-    cut: CutModel | None
+    network: Network
     guide: AttentionGuide | None
     treatment: Treatment
     head: Head | None
     rare: tuple[str, ...]
 
     @classmethod
-    def build(cls, config: TrainConfig, table: ImageTable, split: Split) -> "_Parts":
+    def build(cls, config: TrainConfig, shared: SharedInputs) -> "_Parts":
+        table, split = shared.table(config), shared.split(config)
         rare = rare_classes(table.class_counts(split.train), config.data.rare)
-        model = build_model(config.model, len(table.classes))
-        example = torch.randn(2, 3, *model.image_size)
-        cut = None
-        if config.model.freeze != "none":
-            cut = cut_model(model.network, config.model.freeze, example)
+        network = build_network(config, len(table.classes))
+        model, cut, example = network.model, network.cut, network.example
         guide = make_guide(config, model.network if cut is None else cut.trained, model.image_size)
         if guide is not None:
             _check_target(config, guide, cut, example)
@@ -124,9 +121,19 @@ class _Parts:
         treatment = make_treatment(config, labels, len(table.classes), model.image_size)
         check_validation(config, len(split.validation))
         head = find_head(model.network, example) if treatment.remedy.changes_head else None
-        parts = cls(table, split, model, cut, guide, treatment, head, rare)
+        parts = cls(table, split, network, guide, treatment, head, rare)
         _check_boxes(config, parts)
         return parts
+
+    @property
+    def model(self) -> BuiltModel:
+        """The network, and the images that it wants."""
+        return self.network.model
+
+    @property
+    def cut(self) -> CutModel | None:
+        """The network's two parts, where one is frozen."""
+        return self.network.cut
 
     @property
     def learner(self) -> nn.Module:
@@ -139,59 +146,46 @@ class _Parts:
         codes = {name: code for code, name in enumerate(self.table.classes)}
         return {"rare": frozenset(codes[name] for name in self.rare), "all": frozenset(codes.values())}
 
-    def images(self, positions: Any, config: TrainConfig, *, training: bool = False) -> ImageDataset:
-        model, seed = self.model, config.schedule.seed
-        if training:
-            transform = train_transform(model.image_size, model.mean, model.std, config.schedule.augment)
-        else:
-            transform = eval_transform(model.image_size, model.mean, model.std)
-        return ImageDataset(self.table, positions, transform, seed=seed)
-
 
 @dataclass(frozen=True)
 class _Loaders:
+    """What a run reads.
+
+    Attributes:
+        train: its training batches.
+        validation: its validation batches, if there are any.
+        cached: whether they are of kept features.
+        tested: the kept features to test with; None: test the whole network on the images.
+    """
+
     train: DataLoader[Batch]
     validation: DataLoader[Batch] | None
     cached: bool
+    tested: FeatureDataset | None
 
 
-def _loaders(config: TrainConfig, parts: _Parts, cache: Path, clock: "_Clock") -> _Loaders:
-    images = {
-        "train": parts.images(parts.split.train, config, training=True),
-        "validation": parts.images(parts.split.validation, config),
-    }
-    cached = config.model.cache == "always" or (config.model.cache == "auto" and parts.cut is not None)
-    datasets: dict[str, Any] = dict(images)
-    if cached:
+def _loaders(config: TrainConfig, parts: _Parts, keeper: Keeper, clock: "_Clock") -> _Loaders:
+    split = parts.split
+    train: Any
+    validation: Any
+    tested = None
+    if keeper.wanted:
         with clock.part("cache features"):
-            for name, dataset in images.items():
-                if not len(dataset):
-                    continue
-                views = config.model.views if name == "train" and config.schedule.augment != "none" else 1
-                datasets[name] = _cached(config, parts, dataset, cache / name, views)
-    train = _loader(datasets["train"], config, parts.treatment.sampler)
-    in_order = EpochSampler(len(parts.split.validation), seed=0, shuffle=False)
-    validation = _loader(datasets["validation"], config, in_order) if len(parts.split.validation) else None
-    return _Loaders(train, validation, cached)
-
-
-def _cached(config: TrainConfig, parts: _Parts, images: ImageDataset, directory: Path, views: int) -> Any:
-    frozen = nn.Identity() if parts.cut is None else parts.cut.frozen
-    settings = {
-        "layer": None if parts.cut is None else parts.cut.layer,
-        "model": config.model.name,
-        "size": parts.model.image_size,
-        "mean": parts.model.mean,
-        "std": parts.model.std,
-        "augment": config.schedule.augment if directory.name == "train" else None,
-        "seed": config.schedule.seed,
-    }
-    place = directory / fingerprint(images, frozen, settings)
-    device = choose_device(config.schedule.accelerator)
-    size, workers = config.schedule.batch_size, config.schedule.workers
-    features = cache_features(images, frozen.to(device), place, views=views, batch_size=size, workers=workers)
-    frozen.cpu()
-    return features
+            train = keeper.views().only(split.train)
+            plain = keeper.plain() if len(split.validation) or parts.cut is not None else None
+            validation = [] if plain is None else plain.only(split.validation)
+            tested = plain if keeper.can_test() else None
+    else:
+        seed = config.schedule.seed
+        train = run_images(config, parts.table, parts.model, split.train, augment_seed=seed)
+        validation = run_images(config, parts.table, parts.model, split.validation)
+    in_order = EpochSampler(len(split.validation), seed=0, shuffle=False)
+    return _Loaders(
+        _loader(train, config, parts.treatment.sampler),
+        _loader(validation, config, in_order) if len(split.validation) else None,
+        keeper.wanted,
+        tested,
+    )
 
 
 def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoader[Batch]:
@@ -242,10 +236,8 @@ def _change_head(config: TrainConfig, parts: _Parts, loaders: _Loaders, clock: "
         if remedy.posthoc == "tau-norm":
             tau = config.remedy.norm_tau
             if tau is None:
-                images = parts.images(parts.split.validation, config)
-                loader = image_loader(images, batch_size=config.schedule.batch_size)
-                logits = predict_logits(parts.model.network, loader)
-                tau = choose_tau(head, logits, parts.table.labels[parts.split.validation])
+                seen, _ = _predict(config, parts, loaders, parts.split.validation, "Validating")
+                tau = choose_tau(head, seen.logits, seen.target)
             normalise_head(head, tau)
             return {"norm_tau": tau}
         stage = SecondStage(
@@ -300,18 +292,33 @@ def _found(guide: AttentionGuide | None) -> dict[str, Any]:
     return {"target_layer": guide.target.name, "closed_form": guide.target.closed_form}
 
 
-def _predict(config: TrainConfig, parts: _Parts, positions: Any, title: str) -> tuple[Predictions, Any]:
-    images = parts.images(positions, config)
-    loader = image_loader(images, batch_size=config.schedule.batch_size, workers=config.schedule.workers)
-    layer = config.model.target_layer
-    return predict_table(parts.model.network, images, loader, target_layer=layer, title=title)
+def _predict(
+    config: TrainConfig, parts: _Parts, loaders: _Loaders, positions: Any, title: str
+) -> tuple[Predictions, Any]:
+    """Predict images: from kept features where what learnt alone has the same map, else with all of it."""
+    images = run_images(config, parts.table, parts.model, positions)
+    kept = None if loaders.tested is None else loaders.tested.only(positions)
+    return predict_table(
+        parts.model.network if kept is None else parts.learner,
+        images,
+        image_loader(
+            images if kept is None else kept,
+            batch_size=config.schedule.batch_size,
+            workers=config.schedule.workers,
+        ),
+        target_layer=config.model.target_layer,
+        image_size=parts.model.image_size,
+        title=title,
+    )
 
 
-def _test(config: TrainConfig, parts: _Parts, history: pd.DataFrame, found: dict[str, Any]) -> RunResult:
-    predictions, maps = _predict(config, parts, parts.split.test, "Testing")
+def _test(
+    config: TrainConfig, parts: _Parts, loaders: _Loaders, history: pd.DataFrame, found: dict[str, Any]
+) -> RunResult:
+    predictions, maps = _predict(config, parts, loaders, parts.split.test, "Testing")
     validation = None
     if len(parts.split.validation):
-        validation, _ = _predict(config, parts, parts.split.validation, "Validating")
+        validation, _ = _predict(config, parts, loaders, parts.split.validation, "Validating")
     return RunResult(
         name=config.arm,
         config={**config.to_json(), "found": _found(parts.guide) | found},

@@ -1,0 +1,57 @@
+"""What `compare` prints; loading it loads torch, so it is imported when the command runs."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lesioncare.cli.show import show_path
+from lesioncare.evaluation import ArmComparison, ArmInterval
+from lesioncare.evaluation.intervals import MIN_GROUPS
+from lesioncare.experiment import Comparison
+
+__all__ = ["show_comparison"]
+
+_COLUMNS = {
+    "balanced_accuracy": "balanced accuracy",
+    "balanced_accuracy_adjusted": "the same, logits adjusted",
+    "rare_recall": "rare recall",
+    "rare_recall_adjusted": "the same, logits adjusted",
+    "energy:rare": "energy in box, rare",
+}
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print each arm's main numbers with their intervals, and how the others differ from the first arm."""
+    console, found = Console(), comparison.statistics
+    if not comparison.complete:
+        console.print(f"{len(comparison.missing)} cells are missing: the same command trains them.")
+    if found is None:
+        return
+    folds, seeds = len(found.folds), len(found.seeds)
+    table = Table(
+        "Arm", *_COLUMNS.values(), caption=f"{folds} fold(s), {seeds} seed(s); in %, 95 % intervals"
+    )
+    for arm, numbers in found.singles.items():
+        table.add_row(escape(arm), *[_cell(numbers.get(metric)) for metric in _COLUMNS])
+    console.print(table)
+    _show_differences(console, found)
+    show_path("Comparison", comparison.directory)
+
+
+def _show_differences(console: Console, found: ArmComparison) -> None:
+    first = next(iter(found.singles))
+    for (a, b), differences in found.pairs.items():
+        if a != first:
+            continue
+        console.print(f"{b}, compared with {a}:", markup=False)
+        for metric in _COLUMNS:
+            if metric in differences:
+                console.print(f"  {differences[metric].sentence()}", markup=False)
+
+
+def _cell(number: ArmInterval | None) -> str:
+    if number is None:
+        return "-"
+    if number.n_groups < MIN_GROUPS:
+        return f"{100 * number.value:.1f}"
+    return f"{100 * number.value:.1f} ({100 * number.low:.1f} to {100 * number.high:.1f})"

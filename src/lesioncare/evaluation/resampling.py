@@ -1,0 +1,83 @@
+"""How often each group is drawn in each resample, and what follows from the resampled values.
+
+Images of one lesion or patient resemble each other, so groups are drawn, not images; each class keeps its
+number of groups, so that a rare class never vanishes; and all models see the same draws, so that what is hard
+about an image cancels in a difference.
+
+Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesioncare.errors import ConfigError
+
+__all__ = ["Draws", "Floats", "draw_groups", "percentile_interval"]
+
+Floats = NDArray[np.float64]
+
+_BLOCK = 4_000_000  # weights held in memory at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The resamples of one set of N images in G groups.
+
+    Args:
+        membership: [N], index of each image's group.
+        counts: [G, B], how often each group is drawn in each of B resamples.
+    """
+
+    membership: NDArray[np.int64]
+    counts: NDArray[np.uint16]
+
+    @property
+    def n_groups(self) -> int:
+        """G."""
+        return len(self.counts)
+
+    def blocks(self) -> Iterator[Floats]:
+        """The counts as weights [G, b], some resamples at a time, so that large sets fit into memory."""
+        step = max(1, _BLOCK // max(1, len(self.counts)))
+        for start in range(0, self.counts.shape[1], step):
+            yield self.counts[:, start : start + step].astype(np.float64)
+
+
+def draw_groups(group: NDArray[np.str_], target: NDArray[np.int64], n_resamples: int, seed: int) -> Draws:
+    """Draw as many groups as there are, with replacement, within each class.
+
+    Args:
+        group: [N], name of each image's group; a group belongs to the class of its first image.
+        target: [N], class of each image.
+        n_resamples: B.
+        seed: of the draws; the same seed gives the same draws.
+
+    Raises:
+        ConfigError: n_resamples is below 1.
+    """
+    if n_resamples < 1:
+        raise ConfigError(f"the number of resamples must be 1 or more, but is {n_resamples}.")
+    names, first, membership = np.unique(group, return_index=True, return_inverse=True)
+    stratum = target[first]
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((len(names), n_resamples), dtype=np.uint16)
+    for label in np.unique(stratum):
+        of_class = np.flatnonzero(stratum == label)
+        n = len(of_class)
+        step = max(1, _BLOCK // n)
+        for start in range(0, n_resamples, step):
+            size = min(step, n_resamples - start)
+            counts[of_class, start : start + size] = rng.multinomial(n, np.full(n, 1 / n), size=size).T
+    return Draws(membership, counts)
+
+
+def percentile_interval(values: Floats) -> tuple[float, float] | None:
+    """The 2.5th and 97.5th percentile of the resampled values [B]; None if none of them is defined."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return None
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,181 @@
+"""Who trains the cells of a comparison: this process, or several on this machine."""
+
+import os
+import signal
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import Thread
+from typing import Protocol
+
+import torch
+
+from lesioncare.errors import LesionCareError, RunError
+from lesioncare.experiment.plan import Cell
+from lesioncare.training import train
+from lesioncare.training.shared import SharedInputs
+
+__all__ = [
+    "Context",
+    "InOrder",
+    "InProcesses",
+    "Outcome",
+    "Outcomes",
+    "Runner",
+    "share_of_cores",
+    "train_cell",
+    "use_threads",
+]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all cells have in common.
+
+    Attributes:
+        directory: of the comparison.
+        cache_dir: where the frozen features are.
+        shared: the tables and splits.
+    """
+
+    directory: Path
+    cache_dir: Path
+    shared: SharedInputs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell after its turn: trained, or why it could not be."""
+
+    cell: Cell
+    error: LesionCareError | None = None
+
+
+Outcomes = Generator[Outcome, None, None]
+
+
+class Runner(Protocol):
+    """Trains cells; the results do not depend on which one does, given the same number of threads."""
+
+    def __call__(self, cells: Sequence[Cell], context: Context) -> Outcomes:
+        """Give the outcome of each cell as it comes.
+
+        Raises:
+            RunError: a process died; what it had finished is kept.
+        """
+
+
+def train_cell(cell: Cell, context: Context) -> Outcome:
+    """Train one cell, or only look whether it is complete."""
+    try:
+        train(cell.config, context.directory / cell.path, cache_dir=context.cache_dir, shared=context.shared)
+    except LesionCareError as error:
+        return Outcome(cell, error)
+    return Outcome(cell)
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """One cell after the other, in this process.
+
+    Attributes:
+        threads: of each training; None leaves torch's own number.
+    """
+
+    threads: int | None = None
+
+    def __call__(self, cells: Sequence[Cell], context: Context) -> Outcomes:
+        """Give the outcomes in the order of the cells."""
+        with use_threads(self.threads):
+            yield from (train_cell(cell, context) for cell in cells)
+
+
+@dataclass(frozen=True)
+class InProcesses:
+    """Several cells at a time, in processes on this machine.
+
+    A script that uses it needs `if __name__ == "__main__":` around what it does, as for every use of
+    processes.
+
+    Attributes:
+        workers: processes.
+        threads: of each; None shares the cores among them.
+    """
+
+    workers: int
+    threads: int | None = None
+
+    def __call__(self, cells: Sequence[Cell], context: Context) -> Outcomes:
+        """Give the outcomes as they come.
+
+        Raises:
+            RunError: a process died, killed by the system for its memory, say.
+        """
+        if not cells:
+            return
+        workers = min(self.workers, len(cells))
+        spawn = get_context("spawn")  # not forked: a fork of a process with threads may hang
+        # When this end is closed, or gone with this process, the workers end at once: a cell may take hours.
+        listening, lifeline = spawn.Pipe(duplex=False)
+        setting = (context, self.threads or share_of_cores(workers), listening)
+        pool = ProcessPoolExecutor(workers, spawn, _start, setting)
+        try:
+            waiting = {pool.submit(_work, cell): cell for cell in cells}
+            for future in as_completed(waiting):
+                yield Outcome(waiting.pop(future), future.result())
+            pool.shutdown()
+        except BrokenProcessPool as error:
+            raise RunError(
+                "A worker process died (out of memory?). Finished cells are kept: the same command goes on "
+                "from there, with fewer --workers if memory is short."
+            ) from error
+        finally:
+            lifeline.close()
+            pool.shutdown(cancel_futures=True)
+            listening.close()
+
+
+def share_of_cores(workers: int) -> int:
+    """Threads of each of so many workers, so that all together use the cores once."""
+    return max(1, (os.cpu_count() or 1) // workers)
+
+
+@contextmanager
+def use_threads(threads: int | None) -> Iterator[None]:
+    """Compute with so many threads: sums in another order would give other last digits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_context: Context  # of this worker process; handed over once, for it holds the table
+
+
+def _start(context: Context, threads: int, lifeline: Connection) -> None:
+    global _context  # noqa: PLW0603
+    _context = context
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the workers
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  for good: bars of several trainings
+    sys.path.append("")  # as the command line does: models may be in the current folder
+    Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+
+
+def _work(cell: Cell) -> LesionCareError | None:
+    return train_cell(cell, _context).error
+
+
+def _end_with_parent(lifeline: Connection) -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel, lifeline])
+        os._exit(1)

@@ -1,0 +1,66 @@
+import pandas as pd
+import pytest
+import yaml
+
+
+@pytest.fixture
+def words(tiny, tmp_path):
+    """Words of a compare command that ends in a blink; arms and output are to be added."""
+    rows = pd.read_csv(tiny).drop(columns=["split", "artefacts"])
+    rows.to_csv(tmp_path / "folds.csv", index=False)
+    more = "--model lesioncare.experiment.demo:small_network --image-size 32 --epochs 1 --validation 0.2"
+    return [
+        *("compare", tmp_path / "folds.csv", "--images", tiny.parent, "--folds", "0,1/2"),
+        *more.split(),
+        *["--rare", "red-lacunae", "--accelerator", "cpu", "--batch-size", "16"],
+    ]
+
+
+def test_compare_trains_and_tells(run, words, tmp_path):
+    code, said, error = run(*words, "--arms", "ce,care-all", "--output", tmp_path / "c")
+    assert (code, error) == (0, "")
+    assert "1 of 4 cells: ce, fold 0, seed 0; about" in said
+    assert "4 of 4 cells: care-all, fold 1, seed 0\n" in said
+    assert "care-all, compared with ce:" in said
+    assert "Rare recall" in said
+    assert (tmp_path / "c" / "pairs.csv").exists()
+    code, again, _ = run(*words, "--arms", "ce,care-all", "--output", tmp_path / "c")
+    assert code == 0
+    assert "of 4 cells" not in again
+    assert "care-all, compared with ce:" in again
+
+
+def test_a_dry_run_lists_the_cells_and_trains_none(run, words, tmp_path):
+    output = ("--output", tmp_path / "c")
+    code, said, _ = run(*words, "--arms", "ce,none,focal+energy-all", "--seeds", "2", "--dry-run", *output)
+    assert code == 0
+    assert "none, fold 0, seed 0: cells/ce/fold0-seed0 (the same training as ce)" in said
+    assert said.splitlines()[-1] == "3 arms x 2 folds x 2 seeds: 8 trainings, 8 of them to do."
+    assert not (tmp_path / "c").exists()
+
+
+def test_options_count_before_the_file(run, words, tmp_path):
+    plan = {"table": "folds.csv", "model": {"name": "resnet18", "freeze": "5"}, "arms": ["care"], "seeds": 3}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    config = ("--config", tmp_path / "plan.yaml", "--dry-run", "--output", tmp_path / "c")
+    assert "1 arms x 5 folds x 3 seeds" in run("compare", *config)[1]
+    assert "1 arms x 2 folds x 1 seeds" in run(*words, *config, "--seeds", "1")[1]
+    assert "2 arms x 2 folds x 3 seeds" in run(*words, *config, "--arms", "ce,care")[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ((), "There are no arms: give --arms"),
+        (("--arms", "ce,cra"), "'cra' is neither a remedy nor an attention loss"),
+        (("--arms", "ce", "--workers", "0"), "--workers must be at least 1"),
+        (("--arms", "ce", "--image-size", "big"), "--image-size needs a number"),
+        (("--arms", "ce", "--config", "none.yaml"), "none.yaml: no such file"),
+        (("--arms", "ce", "--epochs", "0"), "--epochs: input should be greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_work_ends_in_one_message(run, words, tmp_path, more, said):
+    code, _, error = run(*words, *more, "--output", tmp_path / "c")
+    assert code == 2
+    assert said in error
+    assert not (tmp_path / "c").exists()
