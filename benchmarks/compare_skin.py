@@ -4,8 +4,8 @@
 
 draws 1,500 images lesion by lesion (seed 0; counts below), then runs `lesioncare compare` twice with the same
 options: once to its end, and once killed by SIGKILL in its fourth cell and run again. It prints whether all
-weights and predictions are equal, and writes `results/compare_skin.csv`, seconds of the comparison against the
-sum of its cells' bare training, and `results/compare_skin_arms.csv` and `_pairs.csv`, what came out. About 20
+weights and predictions are equal, and writes `results/compare_skin.csv`, seconds of the comparison and of
+its cells, and `results/compare_skin_arms.csv` and `_pairs.csv`, what came out. About 20
 minutes on two free cores. The fixed protocol: tf_efficientnet_lite0, 192x256 pixels, frozen up to blocks.5,
 2 views, 6 epochs.
 """
