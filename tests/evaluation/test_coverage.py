@@ -1,5 +1,6 @@
 """The coverage benchmark on few simulations; the figures of many are in benchmarks/coverage.csv."""
 
+import csv
 import importlib.util
 from pathlib import Path
 
@@ -44,3 +45,26 @@ def test_correction_keeps_false_claims_rare(coverage):
     key = ("balanced accuracy", "no false claim among 6 pairs")
     assert found[*key, "groups"] >= 0.9
     assert found[*key, "groups, not corrected"] < 0.88
+
+
+def test_the_page_quotes_the_figures_of_the_table():
+    root = Path(__file__).parents[2]
+    with (root / "benchmarks" / "coverage.csv").open(newline="") as file:
+        found = {(r["scenario"], r["metric"], r["quantity"], r["drawn"]): r for r in csv.DictReader(file)}
+    page = (root / "docs" / "statistics.md").read_text(encoding="utf-8")
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    quoted = 0
+    for scenario, *cells in lines:
+        if len(cells) == 4 and scenario != "scenario":
+            metric, quantity = cells[0].split(", ")
+            ways = ("groups", "groups, plain", "images")
+        elif len(cells) == 3 and scenario != "scenario":
+            metric, quantity = cells[0], "no false claim among 6 pairs"
+            ways = ("groups", "groups, not corrected")
+        else:
+            continue
+        for way, cell in zip(ways, cells[1:], strict=True):
+            share = float(found[scenario, metric, quantity, way]["coverage"])
+            assert cell.startswith(f"{100 * share:.1f} %"), (scenario, cells)
+            quoted += 1
+    assert quoted == 14 * 3 + 6 * 2
