@@ -81,7 +81,7 @@ def test_only_the_validation_part_decides(make):
 def test_a_model_that_is_always_right_stays_finite(make):
     right = renamed(make([0, 1], [[3.0, 0.0], [0.0, 3.0]]), "v")
     found = calibration(make([0], [[3.0, 0.0]]), right)
-    assert found.temperatures[0] == pytest.approx(0.01, rel=0.01)
+    assert 0.01 <= found.temperatures[0] < 0.1
     assert np.isfinite(found.scaled.nll)
 
 
