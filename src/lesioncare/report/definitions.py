@@ -48,7 +48,8 @@ DEFINITIONS = tuple(
         (
             "95\u202f% interval",
             "The range of the middle 95\u202f% of 2000 bootstrap draws of whole groups (lesions or "
-            "patients) in each class; of a difference, both arms are drawn together.",
+            "patients) in each class, a little wider where there are few; of a difference, both arms are "
+            "drawn together.",
         ),
         (
             "Shown",
