@@ -217,3 +217,18 @@ def test_missing_graphs_are_told():
         head_gradient_cam(features, logits, zero, zero)
     with pytest.raises(ModelError, match="do not depend"):
         head_gradient_cam(features.requires_grad_(), logits.requires_grad_(), zero, zero)
+
+
+def test_several_threads_add_up_the_images_of_a_class_in_one_order():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        features, target = torch.randn(64, 1280, 4, 4), torch.arange(64) % 3
+        gradients = []
+        for _ in range(20):
+            weight = torch.ones(3, 1280, requires_grad=True)
+            (closed_form_cam(features, weight, target) ** 2).sum().backward()
+            gradients.append(weight.grad)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(gradient, gradients[0]) for gradient in gradients)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lesioncare.errors import ModelError
 
@@ -38,7 +39,8 @@ def closed_form_cam(features: Tensor, weight: Tensor, target: Tensor, gradient: 
         M, [B, h, w], in float32 or the features' wider type.
     """
     features = _at_least_float32(features)
-    rows = weight.flatten(1)[target].to(features.dtype)  # [B, K]
+    # Not weight[target]: with several threads its backward adds up the images of a class in any order.
+    rows = functional.embedding(target, weight.flatten(1)).to(features.dtype)  # [B, K]
     if gradient == "half":
         rows = rows.detach()
     return torch.einsum("bk,bkhw->bhw", rows, features) / (features.shape[-2] * features.shape[-1])
