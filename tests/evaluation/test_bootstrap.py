@@ -5,6 +5,7 @@ import pytest
 
 from lesioncare.errors import ConfigError, RunError
 from lesioncare.evaluation import Difference, compare, evaluate, interval
+from lesioncare.evaluation.resampling import percentile_interval
 
 COUNTS = {"common": 600, "less": 200, "rare": 100, "rarer": 100}
 RARE = ("rare", "rarer")
@@ -78,6 +79,17 @@ def test_correlated_groups_widen_the_interval(make):
         recall = interval(two_class(make, correct, group), ("b",), {"a": 1, "b": 1})["recall:a"]
         widths.append(recall.high - recall.low)
     assert widths[0] / widths[1] == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_few_groups_expand_the_interval():
+    """With normal resamples the ends are those of Student's interval with the standard error of n - 1."""
+    values = np.random.default_rng(0).normal(size=400_000)
+    for n, quantile in ((10, 2.2622), (40, 2.0227), (10_000, 1.9602)):  # from a table of Student's t
+        low, high = percentile_interval(values, n)
+        expected = quantile * np.sqrt(n / (n - 1))
+        assert (-low, high) == pytest.approx((expected, expected), rel=0.01)
+    assert percentile_interval(values, 5) == pytest.approx((-1.96, 1.96), rel=0.01)
+    assert percentile_interval(np.array([np.nan]), 10) is None
 
 
 def test_pairing_cancels_what_both_arms_get_wrong(make):

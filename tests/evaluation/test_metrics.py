@@ -1,8 +1,11 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from torchmetrics.functional.classification import (
     multiclass_auroc,
@@ -12,7 +15,7 @@ from torchmetrics.functional.classification import (
 )
 
 from lesioncare.errors import ConfigError
-from lesioncare.evaluation import evaluate
+from lesioncare.evaluation import Predictions, evaluate, interval
 from lesioncare.evaluation.metrics import adjusted_logits, decide
 
 COUNTS = {"common": 600, "less": 200, "rare": 100, "rarer": 100}
@@ -157,3 +160,44 @@ def test_an_unknown_rare_class_is_refused(four):
 def test_decide_and_adjusted_logits(four):
     assert decide(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 1.0]])).tolist() == [-1, 1]
     assert adjusted_logits(four, {"a": 1, "b": 1}) == pytest.approx(four.logits + np.log(2))
+
+
+def plain(target, logits):
+    names, nowhere = np.arange(len(target)).astype(str), np.full(len(target), np.nan)
+    return Predictions(
+        *(names, names, names, target, logits),
+        classes=tuple(f"c{i}" for i in range(logits.shape[1])),
+        boxes=tuple(np.empty((0, 4)) for _ in names),
+        **dict.fromkeys(("energy", "pointing", "area_share", "centre_energy"), nowhere),
+    )
+
+
+def isic_balanced_accuracy(target, logits):
+    """ISIC 2018 Task 3 in its own words: the mean recall of the classes that occur, in plain Python."""
+    right, of_class = {}, {}
+    for truth, row in zip(target, logits, strict=True):
+        best = [index for index, value in enumerate(row) if value == max(row)]
+        of_class[truth] = of_class.get(truth, 0) + 1
+        right[truth] = right.get(truth, 0) + (best == [truth])  # a tie names no class
+    return sum(right[truth] / of_class[truth] for truth in of_class) / len(of_class)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_balanced_accuracy_is_that_of_isic_2018_task_3(data):
+    width = data.draw(st.integers(2, 5))
+    n = data.draw(st.integers(1, 15))
+    target = data.draw(st.lists(st.integers(0, width - 1), min_size=n, max_size=n))
+    row = st.lists(st.integers(-2, 2), min_size=width, max_size=width)  # few values, so ties abound
+    logits = np.array(data.draw(st.lists(row, min_size=n, max_size=n)), dtype=float)
+    predictions = plain(target, logits)
+    counts = dict.fromkeys(predictions.classes, 1)
+    found = evaluate(predictions, [], counts)
+    assert found.balanced_accuracy == pytest.approx(isic_balanced_accuracy(target, logits.tolist()))
+    alone = interval(predictions, [], counts, n_resamples=1)["balanced_accuracy"]
+    assert alone.value == pytest.approx(found.balanced_accuracy)
+    if not found.n_tied:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of classes that are predicted but do not occur
+            reference = balanced_accuracy_score(target, logits.argmax(axis=1))
+        assert found.balanced_accuracy == pytest.approx(reference)

@@ -8,12 +8,20 @@ from lesioncare.evaluation.intervals import Difference, Interval
 from lesioncare.evaluation.localisation import area_share, centre_energy, energy_in_box, pointing_hit
 from lesioncare.evaluation.metrics import ClassMetrics, Localisation, Metrics, evaluate
 from lesioncare.evaluation.predictions import Predictions
+from lesioncare.evaluation.reliability import (
+    Calibration,
+    Reliability,
+    ReliabilityBin,
+    arm_calibration,
+    calibration,
+)
 from lesioncare.evaluation.result import RunResult
 
 __all__ = [
     "ArmComparison",
     "ArmInterval",
     "ArmPredictions",
+    "Calibration",
     "Cell",
     "ClassMetrics",
     "Difference",
@@ -22,9 +30,13 @@ __all__ = [
     "Metrics",
     "PairDifference",
     "Predictions",
+    "Reliability",
+    "ReliabilityBin",
     "RunResult",
     "Spread",
     "area_share",
+    "arm_calibration",
+    "calibration",
     "centre_energy",
     "compare",
     "compare_arms",

@@ -53,10 +53,10 @@ def compare(
     of_a, of_b = (_resample(ratios, draws) for ratios in arms)
     result = {}
     for name, ratio in arms[0].items():
-        bounds = percentile_interval(of_b[name] - of_a[name])
+        n, n_groups = ratio.support(a.group)
+        bounds = percentile_interval(of_b[name] - of_a[name], n_groups)
         if bounds is not None:
             value_a, value_b = ratio.value(), arms[1][name].value()
-            n, n_groups = ratio.support(a.group)
             result[name] = Difference(name, value_a, value_b, value_b - value_a, *bounds, n, n_groups)
     return result
 
@@ -79,9 +79,10 @@ def interval(
     resampled = _resample(ratios, draw_groups(known.group, known.target, n_resamples, seed))
     result = {}
     for name, ratio in ratios.items():
-        bounds = percentile_interval(resampled[name])
+        n, n_groups = ratio.support(known.group)
+        bounds = percentile_interval(resampled[name], n_groups)
         if bounds is not None:
-            result[name] = Interval(name, ratio.value(), *bounds, *ratio.support(known.group))
+            result[name] = Interval(name, ratio.value(), *bounds, n, n_groups)
     return result
 
 

@@ -180,7 +180,7 @@ def _estimate_energies(
 def _intervals(estimates: Mapping[str, _Estimate]) -> dict[str, ArmInterval]:
     result = {}
     for metric, one in estimates.items():
-        bounds = percentile_interval(one.resampled)
+        bounds = percentile_interval(one.resampled, one.n_groups)
         if bounds is not None:
             result[metric] = ArmInterval(metric, one.value, *bounds, one.n, one.n_groups, one.spread)
     return result
@@ -195,7 +195,7 @@ def _differences(
         result[pair] = {}
         for metric in [name for name in a if name in b]:
             change = b[metric].minus(a[metric])
-            bounds = percentile_interval(change.resampled)
+            bounds = percentile_interval(change.resampled, change.n_groups)
             if bounds is None:
                 continue
             tested = change.n_groups >= MIN_GROUPS

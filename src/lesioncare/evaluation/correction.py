@@ -14,10 +14,11 @@ SIGNIFICANCE = 0.05
 
 
 def bootstrap_p(differences: Floats) -> float:
-    """Two-sided p value of "no difference": at which level the percentile interval begins to hold 0.
+    """Two-sided p value of "no difference": at which level the plain percentile interval begins to hold 0.
 
     `p = 2 min(1 + #{d <= 0}, 1 + #{d >= 0}) / (B + 1)`, at most 1, with d the B resampled differences. It
-    moves in steps of 2 / (B + 1) and is never smaller than one step.
+    moves in steps of 2 / (B + 1) and is never smaller than one step. It is not expanded for few groups, as
+    the interval is: a difference must pass both.
 
     Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, sections 4.2 and 5.4 (a test
     by turning an interval round; counting the data themselves as one more draw).

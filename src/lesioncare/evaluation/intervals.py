@@ -27,8 +27,8 @@ class Interval:
     Args:
         metric: "balanced_accuracy", "recall:CLASS", "energy:rare", ...
         value: the number on all images.
-        low: 2.5th percentile of the resamples.
-        high: 97.5th percentile.
+        low: lower end, a percentile of the resamples (`percentile_interval`).
+        high: upper end.
         n: images that the number rests on.
         n_groups: groups that it rests on; for a mean over classes, those of the class with the fewest.
     """
@@ -61,8 +61,8 @@ class Difference:
         a: the first model's number.
         b: the second model's number.
         difference: b - a.
-        low: 2.5th percentile of the difference over the resamples.
-        high: 97.5th percentile.
+        low: lower end, a percentile of the difference over the resamples (`percentile_interval`).
+        high: upper end.
         n: images that the numbers rest on.
         n_groups: groups that they rest on; for a mean over classes, those of the class with the fewest.
     """

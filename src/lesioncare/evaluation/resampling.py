@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
 from lesioncare.errors import ConfigError
+from lesioncare.evaluation.intervals import MIN_GROUPS
 
 __all__ = ["Draws", "Floats", "draw_groups", "percentile_interval"]
 
 Floats = NDArray[np.float64]
 
-_BLOCK = 4_000_000  # weights held in memory at a time
+_BLOCK = 500_000  # weights held in memory at a time; more would be slower, for the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +76,25 @@ def draw_groups(group: NDArray[np.str_], target: NDArray[np.int64], n_resamples:
     return Draws(membership, counts)
 
 
-def percentile_interval(values: Floats) -> tuple[float, float] | None:
-    """The 2.5th and 97.5th percentile of the resampled values [B]; None if none of them is defined."""
+def percentile_interval(values: Floats, n_groups: int) -> tuple[float, float] | None:
+    """The 95 % interval of the resampled values [B], expanded for few groups; None if no value is defined.
+
+    Resamples of n groups vary too little, by sqrt((n - 1) / n), and have no heavier tails for a small n. So
+    the ends are the percentiles at q and 1 - q with `q = Phi(-sqrt(n / (n - 1)) t)`, t the 97.5 % quantile of
+    Student's distribution with n - 1 degrees of freedom: 2.4 % for 200 groups, 2.0 % for 40, 0.9 % for 10.
+
+    Source: Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015
+    (expanded percentile interval).
+
+    Args:
+        values: NaN where a resample is undefined.
+        n_groups: n, of the class with the fewest; below `MIN_GROUPS` nothing is expanded.
+    """
     defined = values[~np.isnan(values)]
     if not len(defined):
         return None
-    low, high = np.percentile(defined, [2.5, 97.5])
+    level = 0.025
+    if n_groups >= MIN_GROUPS:
+        level = float(ndtr(np.sqrt(n_groups / (n_groups - 1)) * stdtrit(n_groups - 1, level)))
+    low, high = np.percentile(defined, [100 * level, 100 * (1 - level)])
     return float(low), float(high)
