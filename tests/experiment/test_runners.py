@@ -1,7 +1,6 @@
 """The same comparison, whoever trains its cells."""
 
 import os
-import signal
 import sys
 import warnings
 
@@ -69,7 +68,6 @@ def test_a_worker_that_dies_is_reported(settings, tmp_path, monkeypatch):
     plan = ComparisonConfig.build(settings(model=model))
     with pytest.raises(RunError, match=r"A worker process died .* Finished cells are kept"):
         run_comparison(plan, tmp_path / "c", runner=InProcesses(2, threads=1))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.slow

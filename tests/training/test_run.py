@@ -194,7 +194,7 @@ def test_no_hook_is_left_on_the_network(options, tmp_path, monkeypatch):
         built.append(build_model(*arguments, **named))
         return built[-1]
 
-    monkeypatch.setattr("lesioncare.training.run.build_model", keep)
+    monkeypatch.setattr("lesioncare.training.kept.build_model", keep)
     train(options(model={"freeze": "5"}), tmp_path / "run")
     assert hook_count(built[0].network) == 0
 

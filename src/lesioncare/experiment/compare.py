@@ -1,5 +1,6 @@
 """Training the cells of a comparison: each once, however often it is stopped."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -73,7 +74,7 @@ def run_comparison(
     if cache_dir is None:
         remove_cache(place.features)
     _add_seconds(place, "compare", time.perf_counter() - start)
-    return comparison
+    return dataclasses.replace(comparison, seconds=place.read_seconds())
 
 
 @dataclass(frozen=True)

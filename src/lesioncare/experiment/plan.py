@@ -15,7 +15,7 @@ from lesioncare.data import Columns
 from lesioncare.errors import ConfigError
 from lesioncare.experiment.arms import PARTS, check_keys, read_part, short_arm
 from lesioncare.rawtable import read_header
-from lesioncare.training.config import TrainConfig
+from lesioncare.training.config import DataConfig, TrainConfig
 
 __all__ = ["Cell", "ComparisonConfig", "read_plan"]
 
@@ -239,8 +239,7 @@ def _boxes(given: object, where: str) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise ConfigError(f"{where}: boxes needs a file or {{file: ..., min_score: ...}}, not {given!r}.")
     check_keys(given, ("file", "min_score"), f"{where}: boxes")
-    names = {"file": "box_file"}
-    return {names.get(key, key): value for key, value in given.items()}
+    return {"box_file" if key == "file" else str(key): value for key, value in given.items()}
 
 
 def _folds(given: object, data: dict[str, Any]) -> tuple[int, ...]:
@@ -248,7 +247,7 @@ def _folds(given: object, data: dict[str, Any]) -> tuple[int, ...]:
 
     5 or "5": all of five; [0, 1] or "0,1": these, of `data.folds`; "0,1/10": these, of ten.
     """
-    number = data.get("folds", TrainConfig.model_fields["data"].annotation.model_fields["folds"].default)  # type: ignore[union-attr]
+    number: int = data.get("folds", DataConfig.model_fields["folds"].default)
     text = ",".join(map(str, given)) + "," if isinstance(given, list | tuple) else str(given)
     if given is None:
         text = str(number)
