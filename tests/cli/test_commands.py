@@ -127,6 +127,22 @@ def test_a_baseline_trains_both_and_compares(run, train_words, tmp_path):
     assert code == 0, errors
 
 
+def test_a_remedy_is_chosen_by_name(run, train_words, tmp_path):
+    words = [*train_words, "--remedy", "balanced-softmax", "--attend", "all"]
+    code, _, errors = run(*words, "--output", tmp_path / "run")
+    assert code == 0, errors
+    result = RunResult.load(tmp_path / "run")
+    assert result.name == "balanced softmax + CARE, all classes"
+    assert result.config["remedy"]["method"] == "balanced-softmax"
+    code, _, errors = run(*train_words, "--remedy", "prayer", "--output", tmp_path / "other")
+    assert code == 2
+    assert all(name in errors for name in ("--remedy", "'balanced-softmax'", "'lws'", "'prayer'"))
+    code, _, errors = run(*train_words, "--select", "best", "--output", tmp_path / "other")
+    assert code == 2
+    assert "--select best needs validation images" in errors.replace("\n", " ")
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_same_command_again_only_shows_the_run(run, train_words, tmp_path):
     words = [*train_words, "--output", tmp_path / "run"]
     first = run(*words)

@@ -57,6 +57,36 @@ def test_saving_again_without_maps_removes_the_old_ones(result, tmp_path):
     assert not (tmp_path / "maps.npz").exists()
 
 
+def test_the_validation_part_is_kept_where_there_is_one(result, tmp_path):
+    validation = result.predictions.select(np.array([True, False, True, False]))
+    replace(result, validation=validation).save(tmp_path)
+    found = RunResult.load(tmp_path).validation
+    assert found.image.tolist() == validation.image.tolist()
+    np.testing.assert_array_equal(found.logits, validation.logits)
+    result.save(tmp_path)  # a run without one leaves none behind
+    assert RunResult.load(tmp_path).validation is None
+    assert not (tmp_path / "validation.csv").exists()
+
+
+def test_a_run_from_before_there_was_a_validation_part_loads(result, tmp_path):
+    result.save(tmp_path)
+    record = json.loads((tmp_path / "result.json").read_text("utf-8"))
+    del record["n_validation"]
+    (tmp_path / "result.json").write_text(json.dumps(record), "utf-8")
+    assert RunResult.load(tmp_path).validation is None
+
+
+def test_a_lost_or_cut_validation_part_is_noticed(result, tmp_path):
+    replace(result, validation=result.predictions).save(tmp_path)
+    lines = (tmp_path / "validation.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "validation.csv").write_text("".join(lines[:-1]))
+    with pytest.raises(RunError, match=r"validation\.csv: has 3 images.*says 4"):
+        RunResult.load(tmp_path)
+    (tmp_path / "validation.csv").unlink()
+    with pytest.raises(RunError, match=r"validation\.csv.*again"):
+        RunResult.load(tmp_path)
+
+
 def test_an_interrupted_save_is_no_finished_run(result, tmp_path, monkeypatch):
     result.save(tmp_path)
 

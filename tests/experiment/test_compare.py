@@ -279,7 +279,7 @@ def test_a_killed_comparison_ends_as_if_it_had_not_been_stopped(settings, tiny, 
     with subprocess.Popen(
         command, cwd=tmp_path, env=environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         seen = "cells/care-all/fold0-seed0/checkpoints/last.ckpt"
         while process.poll() is None and not (killed / seen).exists() and time.monotonic() < deadline:
             time.sleep(0.005)

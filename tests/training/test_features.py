@@ -1,3 +1,5 @@
+import os
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,40 @@ def test_what_is_there_is_not_made_again_and_what_is_half_made_is(images, frozen
     assert (tmp_path / "view0.npy").stat().st_mtime_ns == first
     np.testing.assert_array_equal(np.load(tmp_path / "view1.npy"), whole)
     assert not (tmp_path / "view1.part").exists()
+
+
+def test_some_of_the_kept_images_in_any_order(images, frozen, tmp_path):
+    kept = cache_features(images, frozen, tmp_path, views=2, batch_size=2)
+    some = kept.only([24, 3, 11])
+    assert len(some) == 3
+    for index, position in enumerate([24, 3, 11]):
+        whole, item = kept[1, images.positions.tolist().index(position)], some[1, index]
+        assert item["position"] == whole["position"] == position
+        assert item["label"] == whole["label"]
+        for name in ("image", "boxes", "weights"):
+            assert torch.equal(item[name], whole[name])
+    assert some.only([11])[0]["position"] == 11
+
+
+def test_exact_features_are_those_of_the_network_to_its_last_digits(images, frozen, tmp_path):
+    kept = cache_features(images, frozen, tmp_path, views=1, batch_size=5, exact=True)
+    assert np.load(tmp_path / "view0.npy").dtype == np.float32
+    batch = torch.stack([images[0, index]["image"] for index in range(5)])
+    with torch.no_grad():
+        expected = frozen(batch)
+    for index in range(5):
+        torch.testing.assert_close(kept[0, index]["image"], expected[index], rtol=1e-6, atol=1e-6)
+
+
+def test_what_another_process_is_writing_is_left_to_it(images, frozen, tmp_path):
+    alive = tmp_path / f"view0.npy@{platform.node()}@{os.getppid()}.part"
+    dead = tmp_path / f"view0.npy@{platform.node()}@{2**22 + 1}.part"  # above the largest process number
+    elsewhere = tmp_path / "view0.npy@another-machine@1.part"
+    for path in (alive, dead, elsewhere):
+        path.write_bytes(b"half")
+    cache_features(images, frozen, tmp_path, views=1, batch_size=5)
+    assert {path.name for path in tmp_path.glob("*.part")} == {alive.name, elsewhere.name}
+    assert (tmp_path / "view0.npy").exists()
 
 
 def test_the_fingerprint_changes_with_all_that_the_features_depend_on(images, frozen, tiny):

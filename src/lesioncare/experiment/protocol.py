@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-import lesioncare
 from lesioncare.data import ImageTable, Split
 from lesioncare.training.directory import versions
 
@@ -50,7 +49,7 @@ def split_frame(table: ImageTable, splits: Mapping[int, Split]) -> pd.DataFrame:
 
 
 def _commit() -> str | None:
-    source = Path(lesioncare.__file__).parents[2]
+    source = Path(__file__).parents[3]
     if not (source / ".git").exists():  # a package in a project of the user's, which may be a repository too
         return None
     words = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
