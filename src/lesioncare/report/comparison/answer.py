@@ -1,5 +1,7 @@
 """The head of the page: which arm is best, and whether that is shown."""
 
+from collections.abc import Sequence
+
 from lesioncare.evaluation import PairDifference
 from lesioncare.evaluation.correction import SIGNIFICANCE
 from lesioncare.evaluation.intervals import MIN_GROUPS
@@ -90,10 +92,10 @@ def partial(study: ComparisonStudy) -> str:
     missing, total = len(study.comparison.missing), len(study.comparison.plan.cells)
     if not missing:
         return ""
-    folds, seeds = ", ".join(map(str, study.found.folds)), ", ".join(map(str, study.found.seeds))
+    folds, seeds = (_listed(*one) for one in (("fold", study.found.folds), ("seed", study.found.seeds)))
     return (
         f"This comparison is not complete: {missing} of {total} cells are missing. All numbers rest on what "
-        f"every arm has: fold {folds} with seed {seeds}."
+        f"every arm has: {folds} with {seeds}."
     )
 
 
@@ -113,6 +115,12 @@ def facts(study: ComparisonStudy) -> tuple[str, ...]:
     if unknown:
         statements.append(f"{text.count(unknown)} images of unknown class left out")
     return tuple(statements)
+
+
+def _listed(what: str, numbers: Sequence[int]) -> str:
+    """The numbers in words: "fold 0", "folds 0, 1 and 2"."""
+    *most, last = map(str, numbers)
+    return f"{what}s {', '.join(most)} and {last}" if most else f"{what} {last}"
 
 
 def _several(number: int, what: str) -> str:

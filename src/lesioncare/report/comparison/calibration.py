@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lesioncare.errors import RunError
-from lesioncare.evaluation import ArmPredictions, Calibration, ReliabilityBin, arm_calibration
+from lesioncare.evaluation import ArmPredictions, Calibration, arm_calibration
 from lesioncare.evaluation import Reliability as Measured
 from lesioncare.report import text
 from lesioncare.report.comparison.study import ComparisonStudy
 from lesioncare.report.comparison.tables import number_key
-from lesioncare.report.comparison.views import ArmRow, ArmTable, Cell, Reliability
+from lesioncare.report.comparison.views import ArmRow, ArmTable, Cell, Reliability, ReliabilityLine
 from lesioncare.report.views import Arm
 
 __all__ = ["calibration_table", "measure", "reliability_curves"]
 
 _HEADS = ("NLL", "ECE", "NLL, scaled", "ECE, scaled", "Temperature")
+_LARGEST = 20
+"""Width in pixels of a dot that holds every image, beside those 3 that even the smallest has."""
 
 
 def measure(study: ComparisonStudy) -> tuple[dict[Arm, Calibration], str]:
@@ -62,21 +64,27 @@ def reliability_curves(found: Mapping[Arm, Calibration]) -> tuple[Reliability, .
     return tuple(
         Reliability(
             arm=arm,
-            raw=_path(one.raw.bins),
-            scaled="" if one.scaled is None else _path(one.scaled.bins),
+            raw=_line(one.raw),
+            scaled=None if one.scaled is None else _line(one.scaled),
             label=_label(arm, one),
         )
         for arm, one in found.items()
     )
 
 
-def _path(bins: tuple[ReliabilityBin, ...]) -> str:
-    points = [
-        (100 * one.confidence, 100 - 100 * one.accuracy)
-        for one in bins
+def _line(measured: Measured) -> ReliabilityLine:
+    """The bins that hold images; their dots' areas are as their shares of the images."""
+    bins = tuple(
+        (
+            round(100 * one.confidence, 2),
+            round(100 - 100 * one.accuracy, 2),
+            round(3 + _LARGEST * (one.count / measured.n) ** 0.5, 1),
+        )
+        for one in measured.bins
         if one.confidence is not None and one.accuracy is not None
-    ]
-    return "".join(f"{'M' if i == 0 else 'L'}{x:.2f} {y:.2f}" for i, (x, y) in enumerate(points))
+    )
+    path = "".join(f"{'M' if i == 0 else 'L'}{x:g} {y:g}" for i, (x, y, _) in enumerate(bins))
+    return ReliabilityLine(path, bins)
 
 
 def _label(arm: Arm, one: Calibration) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "PairTable",
     "Panel",
     "Reliability",
+    "ReliabilityLine",
 ]
 
 
@@ -146,12 +147,20 @@ class Forests:
 
 
 @dataclass(frozen=True, slots=True)
+class ReliabilityLine:
+    """A reliability curve: an SVG path in a 100 x 100 box, and each bin's x, y and width in pixels."""
+
+    path: str
+    bins: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reliability:
-    """One arm's reliability curve: SVG paths in a 100 x 100 box; `scaled` is empty without a temperature."""
+    """One arm's reliability curves; `scaled` is None without a temperature."""
 
     arm: Arm
-    raw: str
-    scaled: str
+    raw: ReliabilityLine
+    scaled: ReliabilityLine | None
     label: str
 
 
