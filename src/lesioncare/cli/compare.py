@@ -3,13 +3,14 @@
 import shlex
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lesioncare.cli import options
-from lesioncare.errors import ConfigError
+from lesioncare.errors import ConfigError, LesionCareError, RunError
 
 if TYPE_CHECKING:
     from lesioncare.experiment import Cell, ComparisonConfig
@@ -159,14 +160,21 @@ def _runner(workers: int | None, threads: int | None, ray: str | None) -> "Runne
 
 
 def _run(plan: "ComparisonConfig", output: Path, runner: "Runner", cache_dir: Path | None) -> None:
-    from lesioncare.cli.show_comparison import show_comparison  # noqa: PLC0415
-    from lesioncare.experiment import run_comparison  # noqa: PLC0415
+    from lesioncare.cli.show_comparison import save_report, show_comparison  # noqa: PLC0415
+    from lesioncare.experiment import Comparison, run_comparison  # noqa: PLC0415
 
     command = shlex.join(["lesioncare", *sys.argv[1:]])
-    comparison = run_comparison(
-        plan, output, cache_dir=cache_dir, runner=runner, command=command, progress=_Progress()
-    )
+    try:
+        comparison = run_comparison(
+            plan, output, cache_dir=cache_dir, runner=runner, command=command, progress=_Progress()
+        )
+    except RunError:
+        with suppress(LesionCareError):  # cells failed: tell the others, where there is enough of them
+            save_report(Comparison.load(output))
+        raise
     show_comparison(comparison)
+    if comparison.statistics is not None:
+        save_report(comparison)
 
 
 class _Progress:

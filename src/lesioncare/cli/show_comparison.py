@@ -1,5 +1,7 @@
 """What `compare` prints; loading it loads torch, so it is imported when the command runs."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -8,8 +10,9 @@ from lesioncare.cli.show import show_path
 from lesioncare.evaluation import ArmComparison, ArmInterval
 from lesioncare.evaluation.intervals import MIN_GROUPS
 from lesioncare.experiment import Comparison
+from lesioncare.report import build_comparison_report, save_latex_tables
 
-__all__ = ["show_comparison"]
+__all__ = ["save_report", "show_comparison"]
 
 _COLUMNS = {
     "balanced_accuracy": "balanced accuracy",
@@ -36,6 +39,15 @@ def show_comparison(comparison: Comparison) -> None:
     console.print(table)
     _show_differences(console, found)
     show_path("Comparison", comparison.directory)
+
+
+def save_report(comparison: Comparison, output: Path | None = None, *, title: str | None = None) -> None:
+    """Write the report, by default into the comparison's directory, and there its tables in LaTeX."""
+    path = comparison.directory / "report.html" if output is None else output
+    written = build_comparison_report(comparison, path, title=title)
+    if comparison.statistics is not None:  # the report has raised otherwise
+        save_latex_tables(comparison.statistics, comparison.directory)
+    show_path("Report", written)
 
 
 def _show_differences(console: Console, found: ArmComparison) -> None:

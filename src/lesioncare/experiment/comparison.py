@@ -159,18 +159,22 @@ class Comparison:
         return (by_seed[best], (best,)) if by_seed[best] else ((), ())
 
     @cached_property
-    def statistics(self) -> ArmComparison | None:
-        """Each arm's numbers and each pair's differences, on `comparable`; None where that is empty."""
+    def arms(self) -> tuple[ArmPredictions, ...]:
+        """Each arm's predictions of `comparable`; none where that is empty."""
         folds, seeds = self.comparable
         if not folds:
-            return None
-        arms = [
+            return ()
+        return tuple(
             ArmPredictions(
                 name, {(fold, seed): _predictions(cells[fold, seed]) for fold in folds for seed in seeds}
             )
             for name, cells in self.results.items()
-        ]
-        return compare_arms(arms, self.rare)
+        )
+
+    @cached_property
+    def statistics(self) -> ArmComparison | None:
+        """Each arm's numbers and each pair's differences, on `comparable`; None where that is empty."""
+        return compare_arms(self.arms, self.rare) if self.arms else None
 
     def cells_frame(self) -> pd.DataFrame:
         """One row per finished cell: arm, fold, seed, its main numbers and each class's recall."""

@@ -16,7 +16,7 @@ from lesioncare.report.gallery import build_gallery
 from lesioncare.report.study import Study
 from lesioncare.report.views import Page
 
-__all__ = ["build_report"]
+__all__ = ["build_report", "render_page", "write_page"]
 
 
 def build_report(runs: Sequence[RunResult], output: Path, *, title: str | None = None) -> Path:
@@ -40,7 +40,15 @@ def build_report(runs: Sequence[RunResult], output: Path, *, title: str | None =
     Example:
         >>> build_report([plain, care], Path("report.html"))  # doctest: +SKIP
     """
-    html = _render(_page(Study(tuple(runs)), title))
+    return write_page(output, render_page("report.html.j2", _page(Study(tuple(runs)), title)))
+
+
+def write_page(output: Path, html: str) -> Path:
+    """Write a page, in a folder that is made where there is none, and give its path.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
     output = Path(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +81,8 @@ def _page(study: Study, title: str | None) -> Page:
     )
 
 
-def _render(page: Page) -> str:
+def render_page(template: str, page: object, scripts: Sequence[str] = ("report.js",)) -> str:
+    """The HTML of a page; everything in it is escaped, and no script runs but these."""
     environment = Environment(
         loader=PackageLoader("lesioncare.report"),
         autoescape=True,
@@ -81,6 +90,6 @@ def _render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = environment.get_template("report.js").render()
+    script = "".join(environment.get_template(name).render() for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return environment.get_template("report.html.j2").render(page=page, script_hash=digest)
+    return environment.get_template(template).render(page=page, scripts=scripts, script_hash=digest)

@@ -20,7 +20,7 @@ from lesioncare.images import read_image
 from lesioncare.report.text import percent
 from lesioncare.report.views import Arm, BoxMark, Example, Gallery, Tile
 
-__all__ = ["COLOURMAP", "Pick", "build_gallery", "choose", "overlay"]
+__all__ = ["COLOURMAP", "Pick", "build_gallery", "choose", "draw_example", "overlay"]
 
 COLOURMAP = "viridis"
 """Perceptually uniform, and readable with every common colour vision."""
@@ -47,7 +47,7 @@ def build_gallery(runs: Sequence[RunResult], arms: Sequence[Arm]) -> Gallery:
     picks = choose(runs)
     if not picks:
         return Gallery((), "", "The test part holds no image to show.")
-    return Gallery(tuple(_example(pick, runs, arms) for pick in picks), _rule(runs, picks), "")
+    return Gallery(tuple(draw_example(pick, runs, arms) for pick in picks), _rule(runs, picks), "")
 
 
 def choose(runs: Sequence[RunResult]) -> list[Pick]:
@@ -119,7 +119,8 @@ def overlay(image: Image.Image, cam: NDArray[np.floating]) -> Image.Image:
     return Image.fromarray(blended.round().astype(np.uint8))
 
 
-def _example(pick: Pick, runs: Sequence[RunResult], arms: Sequence[Arm]) -> Example:
+def draw_example(pick: Pick, runs: Sequence[RunResult], arms: Sequence[Arm]) -> Example:
+    """A chosen image, alone and under each arm's map; without pictures where its file is gone."""
     first = runs[0].predictions
     name = first.classes[int(first.target[pick.row])]
     image: Image.Image | None = None

@@ -10,7 +10,7 @@ from lesioncare.report import text
 from lesioncare.report.figures import Axis, difference_axis, strip
 from lesioncare.report.views import Arm, Comparison
 
-__all__ = ["Study"]
+__all__ = ["Study", "draw_comparison"]
 
 _COLOURS = 6
 
@@ -77,7 +77,7 @@ class Study:
     def comparisons(self, key: str, axis: Axis) -> tuple[Comparison, ...]:
         """How each arm after the first differs from it in one metric."""
         return tuple(
-            _comparison(arm, each.get(key), axis)
+            draw_comparison(arm, each.get(key), axis)
             for arm, each in zip(self.arms[1:], self.differences, strict=True)
         )
 
@@ -90,7 +90,8 @@ def _distinct(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _comparison(arm: Arm, difference: Difference | None, axis: Axis) -> Comparison:
+def draw_comparison(arm: Arm, difference: Difference | None, axis: Axis) -> Comparison:
+    """A difference in words and as an interval on an axis."""
     kind, words = text.verdict(difference), text.verdict_words(difference)
     if difference is None:
         return Comparison(arm, text.MISSING, text.MISSING, kind, words, None)

@@ -32,6 +32,7 @@ __all__ = [
     "class_rows",
     "commands",
     "config_rows",
+    "confusion_cell",
     "confusions",
     "count_rows",
     "look_sets",
@@ -106,17 +107,19 @@ def _confusion_rows(study: Study, run: RunResult, counts: Counts | None) -> tupl
     for name, truth in zip(study.classes, order, strict=True):
         n = run.metrics.per_class[name].n
         cells = tuple(
-            _cell(name, answer, counts[truth][column], n)
+            confusion_cell(name, answer, counts[truth][column], n)
             for answer, column in zip(study.classes, order, strict=True)
         )
         rows.append(ConfusionRow(name, name in study.rare, text.count(n), cells))
     return tuple(rows)
 
 
-def _cell(truth: str, answer: str, count: int, n: int) -> ConfusionCell:
+def confusion_cell(truth: str, answer: str, count: float, n: int) -> ConfusionCell:
+    """One field; its count is a mean where there are several seeds."""
     share = count / n if n else 0.0
-    label = f"{count} of {n} images of {truth} were called {answer} ({text.percent(share)})"
-    return ConfusionCell(text.count(count), round(share, 3), share > _STRONG, truth == answer, label)
+    written = text.count(int(count)) if count == int(count) else f"{count:.1f}"
+    label = f"{written} of {n} images of {truth} were called {answer} ({text.percent(share)})"
+    return ConfusionCell(written, round(share, 3), share > _STRONG, truth == answer, label)
 
 
 def look_sets(study: Study) -> tuple[LookSet, ...]:

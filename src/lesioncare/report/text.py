@@ -63,7 +63,7 @@ def points(value: float) -> str:
 def span(difference: Difference) -> str:
     """The interval's two ends as "+3.1 to +12.9"; an end that excludes 0 is never written as 0."""
     nearest = min(abs(difference.low), abs(difference.high))
-    digits = 2 if difference.shown and nearest < 0.0005 else 1
+    digits = 2 if difference.excludes_zero and nearest < 0.0005 else 1
     return f"{signed(difference.low, digits)} to {signed(difference.high, digits)}"
 
 
@@ -90,6 +90,8 @@ def verdict_words(difference: Difference | None) -> str:
     """The verdict as a reader sees it."""
     if difference is not None and difference.n_groups < MIN_GROUPS:
         return f"too few groups ({difference.n_groups})"
+    if difference is not None and difference.excludes_zero and not difference.shown:
+        return "not after correction"
     return _VERDICT_WORDS[verdict(difference)]
 
 
