@@ -23,11 +23,16 @@ def test_compare_trains_and_tells(run, words, tmp_path):
     assert "4 of 4 cells: care-all, fold 1, seed 0\n" in said
     assert "care-all, compared with ce:" in said
     assert "Rare recall" in said
-    assert (tmp_path / "c" / "pairs.csv").exists()
+    assert {"pairs.csv", "arms.tex", "report.html"} <= {path.name for path in (tmp_path / "c").iterdir()}
     code, again, _ = run(*words, "--arms", "ce,care-all", "--output", tmp_path / "c")
     assert code == 0
     assert "of 4 cells" not in again
     assert "care-all, compared with ce:" in again
+    first = (tmp_path / "c" / "report.html").read_bytes()
+    (tmp_path / "c" / "report.html").unlink()
+    assert run("report", tmp_path / "c")[0] == 0
+    assert (tmp_path / "c" / "report.html").read_bytes() == first
+    assert "has a report of its own" in run("report", tmp_path / "c", tmp_path / "c")[2]
 
 
 def test_a_dry_run_lists_the_cells_and_trains_none(run, words, tmp_path):

@@ -44,7 +44,7 @@ def _tabular(rows: list[dict[str, str]]) -> str:
     texts = sum(name in ("Arm", "Compared with", "Metric") for name in frame)
     columns = "l" * texts + "r" * (len(frame.columns) - texts)
     body = frame.to_latex(index=False, escape=True, column_format=columns)
-    for sign, written in (("\u2212", "$-$"), ("\u2013", MISSING), ("<", "$<$")):
+    for sign, written in (("\u2212", "$-$"), ("\u2013", "--"), ("<", "$<$")):
         body = body.replace(sign, written)
     return _HEADER + body
 
