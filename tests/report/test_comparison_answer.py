@@ -32,8 +32,8 @@ def test_a_shown_difference_is_told_with_its_numbers(study):
     one = study(**UP, low=0.031, high=0.129, p_corrected=0.012, n_comparisons=3)
     assert best_sentence(one, "rare_recall", "rare recall") == (
         f"Best in rare recall: better with {text.percent(0.471)}, against {text.percent(0.4)} with plain. "
-        "The difference of +7.1 points (95\u202f% interval +3.1 to +12.9) is shown, also after correction for "
-        "3 comparisons (p 0.012)."
+        "The difference of +7.1 points (95\u202f% interval +3.1 to +12.9) is shown, also after correction "
+        "for 3 comparisons (p 0.012)."
     )
 
 
