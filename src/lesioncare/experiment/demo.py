@@ -1,15 +1,14 @@
 """The demonstration: synthetic images with a shortcut, a small network without and with attention."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from lesioncare.data.synthetic import SyntheticConfig, write_dataset
 from lesioncare.evaluation import RunResult
 from lesioncare.experiment.pair import train_pair
+from lesioncare.experiment.runners import use_threads
 from lesioncare.training import TrainConfig
 
 __all__ = ["run_demo", "small_network"]
@@ -62,16 +61,6 @@ def run_demo(
         },
         attention={"loss": "care", "attend": "all"},
     )
-    with _one_thread():
+    # So small a network gains nothing from more threads, and loses much on a busy machine.
+    with use_threads(1):
         return train_pair(config, directory, announce=lambda arm: announce(f"Training: {arm}"))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """So small a network gains nothing from more threads, and loses much on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
