@@ -210,7 +210,7 @@ def families(scenario: Scenario, rng: np.random.Generator, n_resamples: int) -> 
         differences = [b[key] - a[key] for a, b in combinations(arms, 2)]
         bounds = [percentile_interval(one, smallest) for one in differences]
         excluded = [low > 0 or high < 0 for low, high in bounds]
-        corrected = holm([bootstrap_p(one) for one in differences])
+        corrected = holm([bootstrap_p(one, int(smallest)) for one in differences])
         shown = [p < SIGNIFICANCE and out for p, out in zip(corrected, excluded, strict=True)]
         quantity = "no false claim among 6 pairs"
         yield (key[0], quantity, "groups"), not any(shown), np.nan
@@ -255,7 +255,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--simulations", type=int, default=4000, help="a multiple of 100")
-    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--resamples", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=HERE / "coverage.csv")
     options = parser.parse_args()

@@ -58,7 +58,7 @@ def rows(runs: list[RunResult]) -> list[dict[str, object]]:
         table.append({"arm": arm, "metric": metric, "value": texts[0], "low": texts[1], "high": texts[2]})
 
     for run in runs:
-        for key, one in interval(run.predictions, run.rare, run.train_counts).items():
+        for key, one in interval(run.predictions, run.rare, run.prior).items():
             add(run.name, key, one.value, one.low, one.high)
         for name, numbers in run.metrics.per_class.items():
             add(run.name, f"average_precision:{name}", numbers.average_precision)
@@ -71,7 +71,7 @@ def rows(runs: list[RunResult]) -> list[dict[str, object]]:
         for part, seconds in run.seconds.items():
             add(run.name, f"seconds:{part}", seconds)
     for run in runs[1:]:
-        for key, one in compare(runs[0].predictions, run.predictions, run.rare, run.train_counts).items():
+        for key, one in compare(runs[0].predictions, run.predictions, run.rare, run.prior).items():
             add(f"{run.name} minus {runs[0].name}", key, one.difference, one.low, one.high)
     return table
 

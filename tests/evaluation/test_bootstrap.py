@@ -224,3 +224,11 @@ def test_options_are_checked(arms):
         compare(*arms, RARE, COUNTS, n_resamples=0)
     with pytest.raises(ConfigError, match="zebra"):
         interval(arms[0], ("zebra",), COUNTS)
+
+
+def test_each_arm_is_adjusted_by_what_its_own_training_left(arms):
+    a, b = arms
+    uniform = dict.fromkeys(COUNTS, 1.0)
+    found = compare(a, b, RARE, COUNTS, prior_b=uniform, n_resamples=50)
+    assert found["rare_recall_adjusted"].a == pytest.approx(evaluate(a, RARE, COUNTS).rare_recall_adjusted)
+    assert found["rare_recall_adjusted"].b == pytest.approx(evaluate(b, RARE, COUNTS).rare_recall)

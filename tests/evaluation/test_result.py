@@ -181,3 +181,22 @@ def test_a_file_in_place_of_the_directory(result, tmp_path):
 def test_parts_that_do_not_fit_are_refused(result, change, message):
     with pytest.raises(RunError, match=message):
         replace(result, **change)
+
+
+def test_a_remedy_that_took_the_prior_out_is_not_adjusted_twice(result):
+    counts = {"a b": 50, "c,d": 30, "é <script>": 7}
+    assert replace(result, config={}).prior == counts
+    assert replace(result, config={"remedy": {"method": "focal"}}).prior == counts
+    half = replace(result, config={"remedy": {"method": "logit-adjusted", "adjust_tau": 0.5}}).prior
+    assert half == pytest.approx({name: n**0.5 for name, n in counts.items()})
+    balanced = replace(result, config={"remedy": {"method": "balanced-softmax"}})
+    assert set(balanced.prior.values()) == {1.0}
+    assert balanced.metrics.balanced_accuracy_adjusted == balanced.metrics.balanced_accuracy
+    assert balanced.metrics.confusion_adjusted == balanced.metrics.confusion
+
+
+def test_a_class_without_training_images_leaves_no_prior(result):
+    counts = {"a b": 50, "c,d": 0, "é <script>": 7}
+    one = replace(result, train_counts=counts, config={"remedy": {"method": "balanced-softmax"}})
+    assert one.prior == {"a b": 1.0, "c,d": 0.0, "é <script>": 1.0}
+    assert one.metrics.balanced_accuracy_adjusted is None

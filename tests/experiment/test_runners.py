@@ -8,6 +8,7 @@ import pytest
 
 from lesioncare.errors import ConfigError, RunError
 from lesioncare.experiment import ComparisonConfig, InOrder, InProcesses, OnRay, run_comparison
+from lesioncare.experiment.runners import gpu_of
 
 DEADLY = """
 import os, signal
@@ -76,3 +77,14 @@ def test_what_a_worker_cannot_do_is_said_with_the_cell(settings, tmp_path):
     plan = ComparisonConfig.build(settings(arms=arms))
     with pytest.raises(RunError, match=r"(?s)2 of 2 cells failed.*wild, fold 1, seed 0: The loss became"):
         run_comparison(plan, tmp_path / "c", runner=InProcesses(2, threads=1))
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus", "expected"),
+    [(None, 2, ["0", "1", "0"]), ("", 3, ["0", "1", "2"]), ("5, GPU-ab", 2, ["5", "GPU-ab", "5"])],
+)
+def test_workers_are_dealt_the_gpus_in_turn(monkeypatch, visible, gpus, expected):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [gpu_of(worker, gpus) for worker in range(3)] == expected

@@ -35,7 +35,9 @@ def show_results(runs: Sequence[RunResult]) -> None:
     if len(runs) == 1:
         _show_intervals(console, runs[0])
     for run in runs[1:]:
-        differences = compare(runs[0].predictions, run.predictions, run.rare, run.train_counts)
+        differences = compare(
+            runs[0].predictions, run.predictions, run.rare, runs[0].prior, prior_b=run.prior
+        )
         for key in _COMPARED:
             if key in differences:
                 console.print(differences[key].sentence(), markup=False)
@@ -57,7 +59,7 @@ def show_path(what: str, path: Path) -> None:
 
 
 def _show_intervals(console: Console, run: RunResult) -> None:
-    found = interval(run.predictions, run.rare, run.train_counts)
+    found = interval(run.predictions, run.rare, run.prior)
     for key in _COMPARED:
         if key in found:
             console.print(found[key].sentence(), markup=False)

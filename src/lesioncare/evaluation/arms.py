@@ -21,12 +21,12 @@ class Cell:
 
     Args:
         predictions: of the fold's test part, whose images the model has not seen.
-        train_counts: class -> number of its training images, the prior of its logit adjustment.
+        prior: class -> what its logits carry of the training counts, for the logit adjustment.
         validation: predictions of its validation part, on which a temperature can be fitted.
     """
 
     predictions: Predictions
-    train_counts: Mapping[str, int]
+    prior: Mapping[str, float]
     validation: Predictions | None = None
 
 
@@ -84,7 +84,7 @@ class ArmPredictions:
         """One set of all folds' labelled images, as the models of this seed saw them."""
         cells = [self.cells[fold, seed] for fold in self.folds]
         parts = [cell.predictions.labelled for cell in cells]
-        adjusted = [adjusted_logits(part, cell.train_counts) for part, cell in zip(parts, cells, strict=True)]
+        adjusted = [adjusted_logits(part, cell.prior) for part, cell in zip(parts, cells, strict=True)]
         known = [logits for logits in adjusted if logits is not None]
         fold = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         return Pooled(concatenate(parts), np.concatenate(known) if len(known) == len(parts) else None, fold)

@@ -19,8 +19,9 @@ def compare(
     a: Predictions,
     b: Predictions,
     rare: Sequence[str],
-    train_counts: Mapping[str, int],
+    prior: Mapping[str, float],
     *,
+    prior_b: Mapping[str, float] | None = None,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Difference]:
@@ -34,7 +35,8 @@ def compare(
         a: the arm to compare with.
         b: the arm in question, on the same images in the same order.
         rare: names of the rare classes.
-        train_counts: class -> number of training images.
+        prior: class -> what the logits of both carry of the training counts (`RunResult.prior`).
+        prior_b: of b alone, where its training has left another.
         n_resamples: draws.
         seed: of the draws; the same seed gives the same intervals.
 
@@ -48,7 +50,10 @@ def compare(
     a, b = a.labelled, b.labelled
     both = ~(np.isnan(a.energy) | np.isnan(b.energy))
     masked = (replace(arm, energy=np.where(both, arm.energy, np.nan)) for arm in (a, b))
-    arms = [metric_ratios(arm, adjusted_logits(arm, train_counts), rare) for arm in masked]
+    priors = (prior, prior if prior_b is None else prior_b)
+    arms = [
+        metric_ratios(arm, adjusted_logits(arm, own), rare) for arm, own in zip(masked, priors, strict=True)
+    ]
     draws = draw_groups(a.group, a.target, n_resamples, seed)
     of_a, of_b = (_resample(ratios, draws) for ratios in arms)
     result = {}
@@ -64,7 +69,7 @@ def compare(
 def interval(
     predictions: Predictions,
     rare: Sequence[str],
-    train_counts: Mapping[str, int],
+    prior: Mapping[str, float],
     *,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -75,7 +80,7 @@ def interval(
         ConfigError: n_resamples is below 1 or a rare class is not among the classes.
     """
     known = predictions.labelled
-    ratios = metric_ratios(known, adjusted_logits(known, train_counts), rare)
+    ratios = metric_ratios(known, adjusted_logits(known, prior), rare)
     resampled = _resample(ratios, draw_groups(known.group, known.target, n_resamples, seed))
     result = {}
     for name, ratio in ratios.items():

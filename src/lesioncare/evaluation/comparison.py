@@ -41,7 +41,7 @@ def compare_arms(
     Args:
         arms: with the same folds, seeds and images.
         rare: names of the rare classes.
-        n_resamples: draws; None stands for 2000, or for 100 for each pair where that is more.
+        n_resamples: draws; None: as many as that many pairs need, see `enough_resamples`.
         seed: of the draws; the same seed gives the same intervals.
 
     Raises:
@@ -50,9 +50,10 @@ def compare_arms(
     """
     check_arms(arms)
     pairs = list(combinations([arm.name for arm in arms], 2))
-    n_resamples = enough_resamples(n_resamples, len(pairs))
     pooled = {arm.name: [arm.pooled(one) for one in arm.seeds] for arm in arms}
-    sampling = _Sampling.of(pooled[arms[0].name][0], n_resamples, seed)
+    first = pooled[arms[0].name][0]
+    n_resamples = enough_resamples(n_resamples, len(pairs), _fewest_groups(first))
+    sampling = _Sampling.of(first, n_resamples, seed)
     alone = {name: _estimate_arm(seeds, rare, sampling) for name, seeds in pooled.items()}
     together = _estimate_energies(pooled, pairs, rare, sampling)
     both = {pair: tuple(alone[name] | together[pair, name] for name in pair) for pair in pairs}
@@ -62,6 +63,14 @@ def compare_arms(
         n_resamples=n_resamples,
         singles={name: _intervals(estimates) for name, estimates in alone.items()},
         pairs=_differences(both),
+    )
+
+
+def _fewest_groups(pooled: Pooled) -> int:
+    """Groups of the class that has the fewest."""
+    known = pooled.predictions
+    return min(
+        (len(np.unique(known.group[known.target == code])) for code in np.unique(known.target)), default=0
     )
 
 
@@ -195,6 +204,7 @@ def _differences(
         result[pair] = {}
         for metric in [name for name in a if name in b]:
             change = b[metric].minus(a[metric])
+            drawn = change.resampled[~np.isnan(change.resampled)]
             bounds = percentile_interval(change.resampled, change.n_groups)
             if bounds is None:
                 continue
@@ -207,7 +217,7 @@ def _differences(
                 *bounds,
                 change.n,
                 change.n_groups,
-                p=bootstrap_p(change.resampled[~np.isnan(change.resampled)]) if tested else None,
+                p=bootstrap_p(drawn, change.n_groups) if tested else None,
                 p_corrected=None,
                 n_comparisons=0,
                 spread=change.spread,

@@ -106,7 +106,7 @@ class Metrics:
         return asdict(self)
 
 
-def evaluate(predictions: Predictions, rare: Sequence[str], train_counts: Mapping[str, int]) -> Metrics:
+def evaluate(predictions: Predictions, rare: Sequence[str], prior: Mapping[str, float]) -> Metrics:
     """Compute every number of the labelled images.
 
     Balanced accuracy is the rule of ISIC 2018 Task 3: the mean recall over the classes that occur in the
@@ -116,7 +116,7 @@ def evaluate(predictions: Predictions, rare: Sequence[str], train_counts: Mappin
     Args:
         predictions: images whose target is -1 are left out.
         rare: names of the rare classes.
-        train_counts: class -> number of training images, the prior of the logit adjustment.
+        prior: class -> what the logits carry of the training counts (`RunResult.prior`); in any unit.
 
     Raises:
         ConfigError: a rare class is not among the classes.
@@ -126,7 +126,7 @@ def evaluate(predictions: Predictions, rare: Sequence[str], train_counts: Mappin
         raise ConfigError(f"the rare classes {unknown} are not among the classes {predictions.classes}.")
     known = predictions.labelled
     decided = decide(known.logits)
-    adjusted = adjusted_logits(known, train_counts)
+    adjusted = adjusted_logits(known, prior)
     decided_adjusted = None if adjusted is None else decide(adjusted)
     per_class = _per_class(known, decided, decided_adjusted)
     present = [metrics for metrics in per_class.values() if metrics.n]
@@ -159,9 +159,9 @@ def decide(logits: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.where(tied, -1, logits.argmax(axis=1)).astype(np.int64)
 
 
-def adjusted_logits(predictions: Predictions, train_counts: Mapping[str, int]) -> NDArray[np.float64] | None:
-    """Logits adjusted by the training prior, [N, C]; None if a class has no training images."""
-    counts = np.array([train_counts.get(name, 0) for name in predictions.classes], dtype=np.float64)
+def adjusted_logits(predictions: Predictions, prior: Mapping[str, float]) -> NDArray[np.float64] | None:
+    """Logits adjusted by the prior, [N, C]; None if a class has no training images."""
+    counts = np.array([prior.get(name, 0) for name in predictions.classes], dtype=np.float64)
     return adjust_logits(predictions.logits, counts) if (counts > 0).all() else None
 
 

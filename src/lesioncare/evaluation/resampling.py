@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from lesioncare.errors import ConfigError
 from lesioncare.evaluation.intervals import MIN_GROUPS
 
-__all__ = ["Draws", "Floats", "draw_groups", "percentile_interval"]
+__all__ = ["Draws", "Floats", "draw_groups", "expanded", "percentile_interval", "unexpanded"]
 
 Floats = NDArray[np.float64]
 
@@ -80,11 +80,8 @@ def percentile_interval(values: Floats, n_groups: int) -> tuple[float, float] | 
     """The 95 % interval of the resampled values [B], expanded for few groups; None if no value is defined.
 
     Resamples of n groups vary too little, by sqrt((n - 1) / n), and have no heavier tails for a small n. So
-    the ends are the percentiles at q and 1 - q with `q = Phi(-sqrt(n / (n - 1)) t)`, t the 97.5 % quantile of
-    Student's distribution with n - 1 degrees of freedom: 2.4 % for 200 groups, 2.0 % for 40, 0.9 % for 10.
-
-    Source: Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015
-    (expanded percentile interval).
+    the ends are the percentiles at q and 1 - q with q = `expanded(0.025, n)`: 2.4 % for 200 groups, 2.0 % for
+    40, 0.9 % for 10.
 
     Args:
         values: NaN where a resample is undefined.
@@ -93,8 +90,31 @@ def percentile_interval(values: Floats, n_groups: int) -> tuple[float, float] | 
     defined = values[~np.isnan(values)]
     if not len(defined):
         return None
-    level = 0.025
-    if n_groups >= MIN_GROUPS:
-        level = float(ndtr(np.sqrt(n_groups / (n_groups - 1)) * stdtrit(n_groups - 1, level)))
+    level = expanded(0.025, n_groups)
     low, high = np.percentile(defined, [100 * level, 100 * (1 - level)])
     return float(low), float(high)
+
+
+def expanded(level: float, n_groups: int) -> float:
+    """The share of the resamples of n groups to cut off at one end, so that `level` is cut off in truth.
+
+    `q = Phi(-sqrt(n / (n - 1)) t)`, with t the quantile of Student's distribution with n - 1 degrees of
+    freedom beyond which `level` lies. Below `MIN_GROUPS` nothing is expanded.
+
+    Source: Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015
+    (expanded percentile interval).
+
+    Example:
+        >>> round(expanded(0.025, 10), 4)
+        0.0085
+    """
+    if n_groups < MIN_GROUPS:
+        return level
+    return float(ndtr(np.sqrt(n_groups / (n_groups - 1)) * stdtrit(n_groups - 1, level)))
+
+
+def unexpanded(share: float, n_groups: int) -> float:
+    """Undo `expanded`: the level that a share of the resamples beyond a value stands for."""
+    if n_groups < MIN_GROUPS:
+        return share
+    return float(stdtr(n_groups - 1, ndtri(share) / np.sqrt(n_groups / (n_groups - 1))))

@@ -19,6 +19,7 @@ from lesioncare.errors import RunError
 from lesioncare.evaluation.files import write_file
 from lesioncare.evaluation.metrics import Metrics, evaluate
 from lesioncare.evaluation.predictions import Predictions
+from lesioncare.imbalance import REMEDIES, remaining_prior
 
 __all__ = ["Predictions", "RunResult"]
 
@@ -98,9 +99,27 @@ class RunResult:
         object.__setattr__(self, "maps", maps)
 
     @cached_property
+    def prior(self) -> dict[str, float]:
+        """Class -> what training has left of its count in the logits: by this they are adjusted.
+
+        It is the count itself, unless the run's remedy has taken it out (`remaining_prior`); 0 for a class
+        without training images.
+        """
+        options = dict(self.config.get("remedy", {}))
+        method = options.pop("method", "none")
+        known = ("beta", "adjust_tau", "drw_start")
+        shown = {name: count for name, count in self.train_counts.items() if count > 0}
+        if method not in REMEDIES or len(shown) < 2:
+            return dict.fromkeys(self.classes, 0.0) | shown
+        left = remaining_prior(
+            method, list(shown.values()), **{name: options[name] for name in known if name in options}
+        )
+        return dict.fromkeys(self.classes, 0.0) | dict(zip(shown, left.tolist(), strict=True))
+
+    @cached_property
     def metrics(self) -> Metrics:
         """All numbers of the test part, computed once."""
-        return evaluate(self.predictions, self.rare, self.train_counts)
+        return evaluate(self.predictions, self.rare, self.prior)
 
     def save(self, directory: Path) -> None:
         """Write result.json, history.csv, predictions.csv and metrics.json.

@@ -206,7 +206,7 @@ class Comparison:
 
 
 def _predictions(result: RunResult) -> CellPredictions:
-    return CellPredictions(result.predictions, result.train_counts, result.validation)
+    return CellPredictions(result.predictions, result.prior, result.validation)
 
 
 def _numbers(result: RunResult) -> dict[str, Any]:

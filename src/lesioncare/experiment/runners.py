@@ -12,7 +12,7 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -28,6 +28,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "Runner",
+    "gpu_of",
     "share_of_cores",
     "train_cell",
     "use_threads",
@@ -98,7 +99,7 @@ class InOrder:
 
 @dataclass(frozen=True)
 class InProcesses:
-    """Several cells at a time, in processes on this machine.
+    """Several cells at a time, in processes on this machine; of several GPUs each has its own.
 
     A script that uses it needs `if __name__ == "__main__":` around what it does, as for every use of
     processes.
@@ -123,7 +124,8 @@ class InProcesses:
         spawn = get_context("spawn")  # not forked: a fork of a process with threads may hang
         # When this end is closed, or gone with this process, the workers end at once: a cell may take hours.
         listening, lifeline = spawn.Pipe(duplex=False)
-        setting = (context, self.threads or share_of_cores(workers), listening)
+        place = spawn.Value("i", 0)
+        setting = (context, self.threads or share_of_cores(workers), listening, place)
         pool = ProcessPoolExecutor(workers, spawn, _start, setting)
         try:
             waiting = {pool.submit(_work, cell): cell for cell in cells}
@@ -146,6 +148,18 @@ def share_of_cores(workers: int) -> int:
     return max(1, (os.cpu_count() or 1) // workers)
 
 
+def gpu_of(worker: int, gpus: int) -> str:
+    """The name of the one GPU that a worker sees, where there are several: they are dealt in turn.
+
+    Args:
+        worker: its number, from 0.
+        gpus: how many this process sees; where CUDA_VISIBLE_DEVICES names them, it is one of these.
+    """
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    names = named[:gpus] or [str(number) for number in range(gpus)]
+    return names[worker % len(names)]
+
+
 @contextmanager
 def use_threads(threads: int | None) -> Iterator[None]:
     """Compute with so many threads: sums in another order would give other last digits."""
@@ -160,9 +174,13 @@ def use_threads(threads: int | None) -> Iterator[None]:
 _context: Context  # of this worker process; handed over once, for it holds the table
 
 
-def _start(context: Context, threads: int, lifeline: Connection) -> None:
+def _start(context: Context, threads: int, lifeline: Connection, place: Any) -> None:
     global _context  # noqa: PLW0603
     _context = context
+    with place.get_lock():
+        own, place.value = int(place.value), place.value + 1
+    if torch.cuda.device_count() > 1:  # before CUDA starts in this process
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_of(own, torch.cuda.device_count())
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the workers
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  for good: bars of several trainings

@@ -13,6 +13,7 @@ from lesioncare.imbalance.losses import (
     WeightedLoss,
 )
 from lesioncare.imbalance.mixing import MixBatch, Mixer, cutmix, mixup
+from lesioncare.imbalance.prior import remaining_prior
 from lesioncare.imbalance.rarity import rare_classes
 from lesioncare.imbalance.remedies import REMEDIES, Remedy
 from lesioncare.imbalance.samplers import ClassDraw, Power, Progressive
@@ -41,6 +42,7 @@ __all__ = [
     "mixup",
     "norm_scales",
     "rare_classes",
+    "remaining_prior",
     "scale_rows",
     "tau_normalise",
 ]

@@ -31,7 +31,8 @@ DEFINITIONS = tuple(
         (
             "Adjusted (logit adjustment)",
             "The answer after the logarithm of each class's share of the training images is taken from its "
-            "score, so that a class is not preferred merely because it was common in training.",
+            "score, so that a class is not preferred merely because it was common in training. What a remedy "
+            "such as balanced softmax has taken out already is not taken out twice.",
         ),
         (
             "Map",

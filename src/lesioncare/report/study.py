@@ -60,14 +60,14 @@ class Study:
         """For each arm after the first: its differences from the first, by metric."""
         first = self.runs[0]
         return tuple(
-            compare(first.predictions, run.predictions, first.rare, first.train_counts)
+            compare(first.predictions, run.predictions, first.rare, first.prior, prior_b=run.prior)
             for run in self.runs[1:]
         )
 
     @cached_property
     def intervals(self) -> tuple[Mapping[str, Interval], ...]:
         """For each arm: its own numbers with their intervals, by metric."""
-        return tuple(interval(run.predictions, run.rare, run.train_counts) for run in self.runs)
+        return tuple(interval(run.predictions, run.rare, run.prior) for run in self.runs)
 
     def axis(self, keys: Sequence[str]) -> Axis:
         """One axis that holds the intervals of all these metrics, so that their strips can be compared."""
