@@ -46,6 +46,22 @@ def frozen(settings, weights):
     return settings(seeds=2, model=settings()["model"] | model)
 
 
+def test_without_weights_a_comparison_is_complete_and_the_same(settings, tmp_path):
+    plan = ComparisonConfig.build(settings())
+    run_comparison(plan, tmp_path / "with")
+    found = run_comparison(plan, tmp_path / "without", drop_weights=True)
+    assert found.complete
+    names = ("predictions.csv", "validation.csv", "maps.npz", "cells.csv", "pairs.csv")
+    assert files(tmp_path / "with", *names) == files(tmp_path / "without", *names)
+    assert not files(tmp_path / "without", "model.safetensors", "last.ckpt")
+    cell = tmp_path / "without" / "cells" / "ce" / "fold0-seed0"
+    with pytest.raises(RunError, match=r"fold0-seed0: its weights were not kept \(--drop-weights\)"):
+        load_run(cell)
+    told = []
+    run_comparison(plan, tmp_path / "without", progress=lambda *one: told.append(one))
+    assert not told  # nothing is trained again
+
+
 def test_a_comparison_leaves_cells_tables_and_how_it_was_made(settings, tmp_path):
     told = []
     plan = ComparisonConfig.build(settings())

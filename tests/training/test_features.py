@@ -1,3 +1,4 @@
+import io
 import os
 import platform
 from pathlib import Path
@@ -8,12 +9,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from lesioncare.boxes.box import Box
 from lesioncare.data import ImageDataset, collate, load_table, train_transform
 from lesioncare.data.table import Columns
 from lesioncare.errors import ModelError, RunError
 from lesioncare.experiment.demo import small_network
 from lesioncare.training.cut import cut_model
-from lesioncare.training.features import cache_features, fingerprint, remove_cache
+from lesioncare.training.features import boxes_fingerprint, cache_features, fingerprint, remove_cache
 
 
 @pytest.fixture
@@ -57,13 +59,38 @@ def test_what_is_there_is_not_made_again_and_what_is_half_made_is(images, frozen
     cache_features(images, frozen, tmp_path, views=2, batch_size=5)
     whole = np.load(tmp_path / "view1.npy")
     first = (tmp_path / "view0.npy").stat().st_mtime_ns
-    (tmp_path / "view1.boxes.npz").unlink()  # as a kill between the two files leaves it
-    (tmp_path / "view1.npy").write_bytes(b"half")
+    (tmp_path / "view1.npy").unlink()
     (tmp_path / "view1.part").write_bytes(b"half")
     cache_features(images, frozen, tmp_path, views=2, batch_size=5)
     assert (tmp_path / "view0.npy").stat().st_mtime_ns == first
     np.testing.assert_array_equal(np.load(tmp_path / "view1.npy"), whole)
     assert not (tmp_path / "view1.part").exists()
+
+
+def test_a_kill_between_features_and_boxes_costs_the_boxes_only(images, frozen, tmp_path):
+    kept = cache_features(images, frozen, tmp_path, views=1, batch_size=5)
+    (boxes,) = tmp_path.glob("*.boxes.npz")
+    whole = boxes.read_bytes()
+    boxes.unlink()
+    cache_features(images, None, tmp_path, views=1, batch_size=2)  # no frozen part to pass through
+    assert np.load(boxes)["boxes"].tolist() == np.load(io.BytesIO(whole))["boxes"].tolist()
+    assert torch.equal(kept[0, 2]["boxes"], images[0, 2]["boxes"])
+
+
+def test_other_boxes_share_the_features(images, frozen, tmp_path):
+    first = cache_features(images, frozen, tmp_path, views=2, batch_size=5)
+    names = images.table.frame["image"].iloc[[0, 3]].tolist()
+    moved = images.table.with_boxes([Box(name, 2, 3, 20, 25, score=0.5) for name in names])
+    other = ImageDataset(moved, images.positions, images.transform, seed=7)
+    second = cache_features(other, None, tmp_path, views=2, batch_size=2)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+    for epoch in range(2):
+        for index in range(5):
+            assert torch.equal(first[epoch, index]["image"], second[epoch, index]["image"])
+            for name in ("boxes", "weights"):
+                assert torch.equal(first[epoch, index][name], images[epoch, index][name])
+                assert torch.equal(second[epoch, index][name], other[epoch, index][name])
+    assert boxes_fingerprint(images) != boxes_fingerprint(other)
 
 
 def test_some_of_the_kept_images_in_any_order(images, frozen, tmp_path):
@@ -109,7 +136,8 @@ def test_the_fingerprint_changes_with_all_that_the_features_depend_on(images, fr
     assert fingerprint(images, frozen, {"size": 33}) != name
     assert fingerprint(other(positions=images.positions[::-1]), frozen, {"size": 32}) != name
     moved = images.table.with_boxes([])
-    assert fingerprint(other(table=moved), frozen, {"size": 32}) != name
+    assert fingerprint(other(table=moved), frozen, {"size": 32}) == name  # these have a name of their own
+    assert boxes_fingerprint(other(table=moved)) != boxes_fingerprint(images)
     next(frozen.parameters()).data[0, 0, 0, 0] += 1e-3
     assert fingerprint(images, frozen, {"size": 32}) != name
 

@@ -93,6 +93,14 @@ def compare(
         int | None, _option("Of each cell. \\[default: the cores shared among the workers]", _WHERE)
     ] = None,
     ray: Annotated[str | None, _option("Ray cluster: its address, auto, or local.", _WHERE)] = None,
+    drop_weights: Annotated[
+        bool,
+        _option(
+            "Delete each cell's weights when it was tested, to spare the disk; results and maps stay.",
+            _WHERE,
+            "--drop-weights",
+        ),
+    ] = False,
     cache_dir: Annotated[
         Path | None, _option("Keep frozen features here, for other comparisons too.", _WHERE)
     ] = None,
@@ -124,7 +132,7 @@ def compare(
     if dry_run:
         _list(plan, output)
         return
-    _run(plan, output, _runner(workers, threads, ray), cache_dir)
+    _run(plan, output, _runner(workers, threads, ray), cache_dir, drop_weights=drop_weights)
 
 
 def _plan(path: Path | None, given: dict[str, Any]) -> "ComparisonConfig":
@@ -159,14 +167,22 @@ def _runner(workers: int | None, threads: int | None, ray: str | None) -> "Runne
     return InOrder(threads) if workers in (None, 1) else InProcesses(workers or 1, threads)
 
 
-def _run(plan: "ComparisonConfig", output: Path, runner: "Runner", cache_dir: Path | None) -> None:
+def _run(
+    plan: "ComparisonConfig", output: Path, runner: "Runner", cache_dir: Path | None, *, drop_weights: bool
+) -> None:
     from lesioncare.cli.show_comparison import save_report, show_comparison  # noqa: PLC0415
     from lesioncare.experiment import Comparison, run_comparison  # noqa: PLC0415
 
     command = shlex.join(["lesioncare", *sys.argv[1:]])
     try:
         comparison = run_comparison(
-            plan, output, cache_dir=cache_dir, runner=runner, command=command, progress=_Progress()
+            plan,
+            output,
+            cache_dir=cache_dir,
+            runner=runner,
+            drop_weights=drop_weights,
+            command=command,
+            progress=_Progress(),
         )
     except RunError:
         with suppress(LesionCareError):  # cells failed: tell the others, where there is enough of them

@@ -31,6 +31,7 @@ def run_comparison(
     *,
     cache_dir: Path | None = None,
     runner: Runner | None = None,
+    drop_weights: bool = False,
     command: str = "",
     progress: Progress = lambda *_: None,
 ) -> Comparison:
@@ -46,6 +47,7 @@ def run_comparison(
         directory: gets comparison.json, splits.csv, cells/ARM/foldF-seedS/ and the tables.
         cache_dir: where frozen features are kept; by default in the directory, and deleted at the end.
         runner: who trains; default this process, one cell after the other.
+        drop_weights: delete each cell's weights and checkpoints when it was tested; its results stay.
         command: kept in the protocol.
         progress: told of each cell.
 
@@ -61,6 +63,7 @@ def run_comparison(
     if not todo and place.record.exists() and place.read()[0] == plan:
         return Comparison.load(directory)
     context = _prepare(plan, todo, place, cache_dir or place.features)
+    context = dataclasses.replace(context, drop_weights=drop_weights)
     place.write(plan, Protocol.now(command, repr(runner)))
     _add_seconds(place, "prepare", time.perf_counter() - start)
     session = _Session(context, progress, len(cells))

@@ -18,7 +18,7 @@ import torch
 
 from lesioncare.errors import LesionCareError, RunError
 from lesioncare.experiment.plan import Cell
-from lesioncare.training import train
+from lesioncare.training import RunDirectory, train
 from lesioncare.training.shared import SharedInputs
 
 __all__ = [
@@ -43,11 +43,13 @@ class Context:
         directory: of the comparison.
         cache_dir: where the frozen features are.
         shared: the tables and splits.
+        drop_weights: whether each cell's weights are deleted when it was tested.
     """
 
     directory: Path
     cache_dir: Path
     shared: SharedInputs
+    drop_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,11 @@ class Runner(Protocol):
 
 def train_cell(cell: Cell, context: Context) -> Outcome:
     """Train one cell, or only look whether it is complete."""
+    place = context.directory / cell.path
     try:
-        train(cell.config, context.directory / cell.path, cache_dir=context.cache_dir, shared=context.shared)
+        train(cell.config, place, cache_dir=context.cache_dir, shared=context.shared)
+        if context.drop_weights:
+            RunDirectory(place).drop_weights()
     except LesionCareError as error:
         return Outcome(cell, error)
     return Outcome(cell)

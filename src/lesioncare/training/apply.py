@@ -55,6 +55,10 @@ def load_run(directory: Path) -> TrainedRun:
         raise RunError(
             f"{directory}: the run is not finished. Give the same train command again to finish it."
         )
+    if not run.weights.exists():
+        raise RunError(
+            f"{directory}: its weights were not kept (--drop-weights). Train it again without that option."
+        )
     config, result = run.load_config(), RunResult.load(directory)
     model = build_model(config.model, len(result.classes), load_weights=False)
     try:

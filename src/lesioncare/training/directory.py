@@ -21,7 +21,7 @@ _PARTS = {"data", "model", "schedule", "attention"}
 _MADE_HERE = {
     *("config.json", "config.part", "seconds.json", "checkpoints", "features", "logs"),
     *("model.safetensors", "model.part", "result.json", "history.csv", "predictions.csv", "metrics.json"),
-    *("maps.npz", "report.html", "validation.csv"),
+    *("maps.npz", "report.html", "validation.csv", "weights.removed"),
 }
 """All that a run's directory may hold if it is to be deleted for another run."""
 _LIBRARIES = ("lesioncare", "torch", "timm", "torchvision", "pytorch-lightning")
@@ -42,6 +42,11 @@ class RunDirectory:
     def weights(self) -> Path:
         """The trained network's state dict, as safetensors."""
         return self.path / "model.safetensors"
+
+    @property
+    def weights_removed(self) -> Path:
+        """An empty file that stands for weights which were not to be kept."""
+        return self.path / "weights.removed"
 
     @property
     def checkpoint(self) -> Path:
@@ -66,7 +71,14 @@ class RunDirectory:
     @property
     def complete(self) -> bool:
         """Whether the run has ended and left its results (result.json is written last)."""
-        return (self.path / "result.json").exists() and self.weights.exists()
+        has_ended = self.weights.exists() or self.weights_removed.exists()
+        return (self.path / "result.json").exists() and has_ended
+
+    def drop_weights(self) -> None:
+        """Delete a finished run's weights and checkpoints; its results stay, and it stays complete."""
+        self.weights_removed.touch()
+        self.weights.unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoint.parent, ignore_errors=True)
 
     def save_weights(self, network: nn.Module) -> None:
         """Write the state dict; the file appears whole or not at all."""

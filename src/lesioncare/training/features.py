@@ -1,4 +1,8 @@
-"""The frozen part's features, kept on disk: each augmented view of each image passes through it once."""
+"""The frozen part's features, kept on disk: each augmented view of each image passes through it once.
+
+The boxes of a view lie beside its features, in a file for each set of boxes: runs with other boxes on the
+same images share the features.
+"""
 
 import copy
 import hashlib
@@ -6,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +22,13 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
-from lesioncare.data.dataset import Item, Key
+from lesioncare.data.dataset import Batch, Item, Key
 from lesioncare.errors import ModelError, RunError
 
-__all__ = ["FeatureDataset", "cache_features", "fingerprint"]
+_Boxes = dict[str, Tensor]
+"""Boxes, weights and counts of a batch, as `Batch` has them."""
+
+__all__ = ["FeatureDataset", "boxes_fingerprint", "cache_features", "fingerprint"]
 
 
 class FeatureDataset(Dataset[Item]):
@@ -37,7 +45,8 @@ class FeatureDataset(Dataset[Item]):
         self._positions = images.positions
         self._rows = np.arange(len(images.positions))
         self._features = [np.load(_features_file(directory, view), mmap_mode="r") for view in range(views)]
-        self._boxes = [_KeptBoxes(_boxes_file(directory, view)) for view in range(views)]
+        boxes = boxes_fingerprint(images)
+        self._boxes = [_KeptBoxes(_boxes_file(directory, view, boxes)) for view in range(views)]
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -97,7 +106,8 @@ def cache_features(
     then what the whole network says, up to the last digits of float32.
 
     A view that is already there is not made again; a half-made one is (files appear when they are whole, also
-    where several processes make the same).
+    where several processes make the same). Where only its boxes are missing, the images are changed once more
+    to see where these go, but do not pass through the frozen part.
 
     Args:
         images: the images; view v is what epoch v would see.
@@ -115,7 +125,8 @@ def cache_features(
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        missing = [view for view in range(views) if not _boxes_file(directory, view).exists()]
+        boxes = boxes_fingerprint(images)
+        missing = [view for view in range(views) if not _is_whole(directory, view, boxes)]
         if missing:
             _remove_left_over(directory)
         for view in missing:
@@ -126,7 +137,12 @@ def cache_features(
                 collate_fn=collate,
                 num_workers=workers,
             )
-            _cache_view(loader, frozen, directory, view, np.float32 if exact else np.float16)
+            target = _features_file(directory, view)
+            if target.exists():
+                parts = [_boxes_of(batch) for batch in _progress(loader, f"Boxes of view {view + 1}")]
+            else:
+                parts = _cache_view(loader, frozen, target, np.float32 if exact else np.float16)
+            _save_boxes(_boxes_file(directory, view, boxes), parts)
     except OSError as error:
         raise RunError(
             f"{directory}: the features cannot be written ({error}). "
@@ -136,30 +152,39 @@ def cache_features(
 
 
 def fingerprint(images: ImageDataset, frozen: nn.Module, settings: dict[str, Any]) -> str:
-    """Name everything that the features depend on: files, boxes, order, weights and settings."""
+    """Name everything that the features depend on: files, order, weights and settings."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     paths = images.table.frame["path"].to_numpy()
     for position in images.positions.tolist():
         path = os.path.abspath(paths[position])  # noqa: PTH100  of ten thousand images, Path takes a second
         stat = os.stat(path)  # noqa: PTH116
         digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
-        digest.update(images.table.boxes.get(position, np.empty(0, np.float32)).tobytes())
-        digest.update(images.table.box_scores.get(position, np.empty(0, np.float32)).tobytes())
     for name, tensor in sorted(frozen.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
+def boxes_fingerprint(images: ImageDataset) -> str:
+    """Name the boxes of the images and their scores."""
+    digest, empty = hashlib.sha256(), np.empty(0, np.float32)
+    for position in images.positions.tolist():
+        boxes = images.table.boxes.get(position, empty)
+        digest.update(f"{len(boxes)}|".encode() + boxes.tobytes())
+        digest.update(images.table.box_scores.get(position, empty).tobytes())
+    return digest.hexdigest()[:16]
+
+
 def _cache_view(
-    loader: DataLoader[Any], frozen: nn.Module, directory: Path, view: int, kind: type[np.floating[Any]]
-) -> None:
+    loader: DataLoader[Any], frozen: nn.Module, target: Path, kind: type[np.floating[Any]]
+) -> list[_Boxes]:
+    """Write the features of a view; give its boxes, batch by batch."""
     parameter = next(frozen.parameters(), None)  # None: nothing is frozen, the images themselves are kept
     device = torch.device("cpu") if parameter is None else parameter.device
     dataset: Any = loader.dataset
-    partial = _partial(_features_file(directory, view))
+    partial = _partial(target)
     kept: np.memmap[Any, np.dtype[Any]] | None = None
-    boxes, weights, counts, start = list[Tensor](), list[Tensor](), list[Tensor](), 0
-    for batch in tqdm(loader, desc=f"Keeping view {view + 1}", unit="batch", leave=False, disable=None):
+    parts, start = list[_Boxes](), 0
+    for batch in _progress(loader, f"Keeping {target.stem}"):
         with torch.inference_mode():
             values = frozen(batch["images"].to(device))
             features = (values.half() if kind is np.float16 else values.float()).cpu().numpy()
@@ -172,24 +197,25 @@ def _cache_view(
             kept = np.lib.format.open_memmap(partial, mode="w+", dtype=kind, shape=shape)
         kept[start : start + len(features)] = features
         start += len(features)
-        boxes.append(batch["boxes"])
-        weights.append(batch["weights"])
-        counts.append(batch["counts"])
+        parts.append(_boxes_of(batch))
     if kept is not None:
         kept.flush()
-        partial.replace(_features_file(directory, view))
-    _save_boxes(_boxes_file(directory, view), boxes, weights, counts)
+        partial.replace(target)
+    return parts
 
 
-def _save_boxes(path: Path, boxes: list[Tensor], weights: list[Tensor], counts: list[Tensor]) -> None:
+def _boxes_of(batch: Batch) -> _Boxes:
+    return {"boxes": batch["boxes"], "weights": batch["weights"], "counts": batch["counts"]}
+
+
+def _progress(loader: DataLoader[Any], title: str) -> Iterable[Batch]:
+    return tqdm(loader, desc=title, unit="batch", leave=False, disable=None)
+
+
+def _save_boxes(path: Path, parts: Sequence[_Boxes]) -> None:
     partial = _partial(path)
     with partial.open("wb") as stream:
-        np.savez(
-            stream,
-            boxes=torch.cat(boxes).numpy(),
-            weights=torch.cat(weights).numpy(),
-            counts=torch.cat(counts).numpy(),
-        )
+        np.savez(stream, **{name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]})
     partial.replace(path)
 
 
@@ -221,8 +247,12 @@ def _features_file(directory: Path, view: int) -> Path:
     return directory / f"view{view}.npy"
 
 
-def _boxes_file(directory: Path, view: int) -> Path:
-    return directory / f"view{view}.boxes.npz"
+def _boxes_file(directory: Path, view: int, boxes: str) -> Path:
+    return directory / f"view{view}.{boxes}.boxes.npz"
+
+
+def _is_whole(directory: Path, view: int, boxes: str) -> bool:
+    return _features_file(directory, view).exists() and _boxes_file(directory, view, boxes).exists()
 
 
 def remove_cache(directory: Path) -> None:

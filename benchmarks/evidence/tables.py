@@ -1,0 +1,156 @@
+"""The tables and box files of the evidence, made from the data sets by fixed rules and fixed draws.
+
+    python benchmarks/evidence/tables.py
+
+writes CSV files to `runs/evidence/tables` (never images; the plans beside this file read them):
+
+* `kermany_RARITY.csv`: chest X-rays, pneumonia rare in training (1, 5 and 20 %). Patients are split once, by
+  their number whatever the folder it stands in: 35 % of them are for test, with all their images, the same
+  for the three rarities. Of the other patients' pneumonia images so many are drawn, patient after patient,
+  that they are the share; the smaller draw is part of the larger. The images left out are in no part.
+* `kermany_centre.csv`, `kermany_consensus.csv`: boxes for them: the middle 70 % of each side, about where the
+  lungs are, and the saliency consensus (which is known to fail on X-rays).
+* `tbx11k.csv`: active against latent tuberculosis, images with both or neither left out; `tbx11k_boxes.csv`.
+* `busi.csv`: ultrasound; images that repeat an earlier one are in its group, and clusters whose labels
+  contradict each other are left out whole.
+* `skin_centre.csv`, `skin_random.csv`: boxes of the manual ones' size, in the image's middle, and anywhere;
+  `skin_mbd.csv`, `skin_segmenter.csv`, `skin_consensus.csv`: those of `lesioncare boxes make`.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("LESIONCARE_DATA", REPOSITORY.parent / "shared" / "data"))
+TABLES = REPOSITORY / "runs" / "evidence" / "tables"
+RARITIES = (1, 5, 20)
+CORNERS = ["x0", "y0", "x1", "y1"]
+
+
+def patient(path: str) -> str:
+    """The number in a file's name: of persons with pneumonia, and of healthy ones, are counted apart."""
+    person = re.search(r"person(\d+)_", path)
+    if person:
+        return f"person{int(person[1])}"
+    image = re.search(r"IM-(\d+)", path)
+    if image is None:
+        raise ValueError(f"{path}: no patient's number.")
+    return f"IM{int(image[1])}"
+
+
+def kermany(target: Path, share_of_test: float = 0.35) -> None:
+    table = pd.read_csv(DATA / "cxr_kermany_224" / "labels.csv")[["path", "label", "subtype"]]
+    table["patient"] = table.path.map(patient)
+    rng = np.random.default_rng(0)
+    tested: set[str] = set()
+    for label in sorted(table.label.unique()):
+        patients = rng.permutation(sorted(table.patient[table.label == label].unique()))
+        tested |= set(patients[: round(share_of_test * len(patients))])
+    table["split"] = np.where(table.patient.isin(tested), "test", "train")
+    normal = int(((table.split == "train") & (table.label == "NORMAL")).sum())
+    candidates = table[(table.split == "train") & (table.label == "PNEUMONIA")]
+    place = {name: number for number, name in enumerate(rng.permutation(sorted(candidates.patient.unique())))}
+    order = candidates.index[np.argsort(candidates.patient.map(place), kind="stable")]
+    for percent in RARITIES:
+        number = round(normal * percent / (100 - percent))
+        kept = table.drop(order[number:])
+        kept.to_csv(target / f"kermany_{percent}.csv", index=False)
+        print(f"kermany {percent} %:", kept.groupby(["split", "label"]).size().to_dict())
+    # As fractions: every image has 224 x 224 pixels, of which the middle 70 % are 33.6 to 190.4.
+    middle = pd.DataFrame({"path": table.path, **dict(zip(CORNERS, (0.15, 0.15, 0.85, 0.85), strict=True))})
+    pixels = middle.assign(**{corner: middle[corner] * 224 for corner in CORNERS})
+    write_boxes(pixels.rename(columns={"path": "image"}), target / "kermany_centre.csv")
+
+
+def tbx11k(target: Path) -> None:
+    folder = DATA / "cxr_tbx11k"
+    table = pd.read_csv(folder / "labels.csv")
+    table = table[table.label.isin(["active", "latent"])][["image_id", "label"]]
+    table.to_csv(target / "tbx11k.csv", index=False)
+    boxes = pd.read_csv(folder / "boxes.csv").rename(columns={"image_id": "image", "class": "label"})
+    boxes = boxes[boxes.image.isin(table.image_id)]
+    boxes[CORNERS] *= 512
+    write_boxes(boxes, target / "tbx11k_boxes.csv")
+    print("tbx11k:", table.label.value_counts().to_dict(), len(boxes), "boxes")
+
+
+def busi(target: Path) -> None:
+    folder = DATA / "busi"
+    table = pd.read_csv(folder / "labels.csv").set_index("image_id", drop=False)
+    cluster = {name: name for name in table.index}
+
+    def root(name: str) -> str:
+        while cluster[name] != name:
+            name = cluster[name]
+        return name
+
+    for row in pd.read_csv(folder / "near_duplicates.csv").itertuples():
+        cluster[root(row.b)] = root(row.a)
+    table["group"] = [root(name) for name in table.index]
+    labels = table.groupby("group").label.nunique()
+    kept = table[~table.group.isin(labels.index[labels > 1])]
+    kept[["image_id", "label", "group"]].to_csv(target / "busi.csv", index=False)
+    boxed = kept[kept.x0.notna() & (kept.x1 > kept.x0)]
+    size = boxed[["width", "height", "width", "height"]].to_numpy()
+    boxes = boxed[["image_id", "label", *CORNERS]].rename(columns={"image_id": "image"})
+    boxes[CORNERS] = boxed[CORNERS].to_numpy() * size
+    write_boxes(boxes, target / "busi_boxes.csv")
+    print("busi:", kept.label.value_counts().to_dict(), kept.group.nunique(), "groups", len(boxes), "boxes")
+
+
+def skin(target: Path) -> None:
+    """Boxes of the manual ones' size elsewhere: what is left of the gain is not of the lesion's place."""
+    table = pd.read_csv(DATA / "skin7_200x150" / "labels.csv")
+    side = table[["x1", "y1"]].to_numpy() - table[["x0", "y0"]].to_numpy()
+    free = 1 - side
+    places = {"centre": np.full_like(side, 0.5), "random": np.random.default_rng(0).random(side.shape)}
+    for name, place in places.items():
+        corners = np.hstack([free * place, free * place + side]) * np.array([200, 150, 200, 150])
+        boxes = pd.DataFrame(corners, columns=CORNERS)
+        boxes.insert(0, "image", table.image_id)
+        write_boxes(boxes, target / f"skin_{name}.csv")
+
+
+def write_boxes(boxes: pd.DataFrame, target: Path) -> None:
+    named = dict(zip(CORNERS, ("x1", "y1", "x2", "y2"), strict=True))
+    boxes.rename(columns=named).round(3).to_csv(target, index=False)
+
+
+def automatic(target: Path) -> None:
+    """Boxes by methods of `lesioncare boxes make`, which skip what is there already."""
+    skin_images = DATA / "skin7_200x150"
+    makings = [
+        ("mbd", skin_images / "images", skin_images / "labels.csv", "skin_mbd.csv"),
+        ("segmenter", skin_images / "images", skin_images / "labels.csv", "skin_segmenter.csv"),
+        ("consensus", skin_images / "images", skin_images / "labels.csv", "skin_consensus.csv"),
+        ("saliency-consensus", DATA / "cxr_kermany_224", target / "kermany_20.csv", "kermany_consensus.csv"),
+    ]
+    for method, images, table, name in makings:
+        if not (target / name).exists():
+            words = ["boxes", "make", images, "--table", table, "--method", method, "-o", target / name]
+            subprocess.run(
+                [sys.executable, "-m", "lesioncare", *map(str, words), "--workers", "2"], check=True
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--output", type=Path, default=TABLES)
+    parser.add_argument("--no-automatic", action="store_true", help="without the boxes that take minutes")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    for make in (kermany, tbx11k, busi, skin):
+        make(options.output)
+    if not options.no_automatic:
+        automatic(options.output)
+
+
+if __name__ == "__main__":
+    main()
