@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from lesioncare.allocator import keep_freed_memory
 from lesioncare.cli import boxes, compare, demo, evaluate, predict, report, segmenter, splits, train
-from lesioncare.cli.allocator import keep_freed_memory
 from lesioncare.errors import LesionCareError
 
 __all__ = ["app", "main"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from lesioncare.allocator import keep_freed_memory
 from lesioncare.errors import ConfigError, RunError
 from lesioncare.experiment.plan import Cell
 from lesioncare.experiment.runners import Context, Outcome, Outcomes, train_cell, use_threads
@@ -16,6 +17,7 @@ class _Worker:
     """One Ray actor: the tables are handed over once."""
 
     def __init__(self, context: Context, threads: int) -> None:
+        keep_freed_memory()
         self._context = context
         self._threads = threads
 

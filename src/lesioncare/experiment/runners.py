@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import torch
 
+from lesioncare.allocator import keep_freed_memory
 from lesioncare.errors import LesionCareError, RunError
 from lesioncare.experiment.plan import Cell
 from lesioncare.training import RunDirectory, train
@@ -186,6 +187,7 @@ def _start(context: Context, threads: int, lifeline: Connection, place: Any) -> 
         own, place.value = int(place.value), place.value + 1
     if torch.cuda.device_count() > 1:  # before CUDA starts in this process
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu_of(own, torch.cuda.device_count())
+    keep_freed_memory()
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the workers
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  for good: bars of several trainings

@@ -15,8 +15,8 @@ def keep_freed_memory() -> bool:
     glibc maps every large tensor anew and unmaps it when it is freed; each time the system clears its pages.
     Where that is slow (virtual machines above all) a forward pass on the CPU takes twice as long or more:
     EfficientNet-Lite0, 192 x 256 px, batches of 32: 37 ms an image before, 15 ms after, on two cores.
-    The price is that the process stays as large as it once was, so only the command line, whose process is
-    its own, does this; the library never does.
+    The price is that the process stays as large as it once was, so only lesioncare's own processes do
+    this: the command line's, and the workers of a comparison.
 
     Returns:
         Whether the allocator took the setting; False on systems without glibc.
