@@ -195,3 +195,16 @@ def test_the_example_of_the_manual_is_a_plan(folds_table):
     plan = ComparisonConfig.build(example | {"table": str(folds_table)})
     assert list(plan.arms) == list(example["arms"])
     assert len(plan.trainings) == len(plan.arms) * 5 * 3
+
+
+def test_arms_with_boxes_of_their_own_are_judged_by_those_of_the_comparison(settings):
+    arms = {"ce": None, "own": {"attention": "care-all", "boxes": "mine.csv"}}
+
+    def judged(**changes):
+        plan = ComparisonConfig.build(settings(arms=arms, **changes))
+        return [arm.data.test_boxes for arm in plan.arms.values()]
+
+    assert judged() == ["same", "table"]  # the table has box columns
+    assert judged(boxes="manual.csv") == ["same", Path("manual.csv")]
+    data = settings()["data"] | {"test_boxes": "gold.csv"}
+    assert judged(data=data) == [Path("gold.csv"), Path("gold.csv")]

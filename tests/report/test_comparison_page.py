@@ -221,7 +221,12 @@ def test_nothing_to_compare_is_an_error_that_says_what_to_do(tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-@pytest.mark.parametrize("changed", [{}, {"folds": "0,3/5", "seeds": [4, 7], "arms": "ce,focal+energy-all"}])
+OTHER_BOXES = {"boxes": "a.csv", "arms": {"ce": None, "own": {"attention": "care", "boxes": "b.csv"}}}
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"folds": "0,3/5", "seeds": [4, 7], "arms": "ce,focal+energy-all"}, OTHER_BOXES]
+)
 def test_the_plan_is_the_file_that_makes_it_again(tmp_path, changed):
     plan = make_plan(tmp_path, **changed)
     assert ComparisonConfig.build(yaml.safe_load(plan_yaml(plan))) == plan

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
@@ -343,3 +344,22 @@ def test_attention_without_any_box_is_refused(options, write_images, tmp_path):
     with pytest.raises(ConfigError, match=r"no image has a box.*--attention none"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("freeze", ["none", "5"])
+def test_test_images_are_judged_by_their_own_boxes(options, tiny, tmp_path, freeze):
+    """Training learns from boxes in a corner; where it looks is measured on those of the table."""
+    images = pd.read_csv(tiny)[["image"]]
+    images.assign(x1=0, y1=0, x2=9, y2=9).to_csv(tmp_path / "corner.csv", index=False)
+    corner = {"table": tiny, "validation": 0.2, "box_file": tmp_path / "corner.csv"}
+    model = {"freeze": freeze}
+    same = train(options(data=corner, model=model), tmp_path / "same")
+    judged = train(options(data=corner | {"test_boxes": "table"}, model=model), tmp_path / "judged")
+    plain = train(options(model=model), tmp_path / "plain")
+    assert weights(tmp_path / "same") == weights(tmp_path / "judged")
+    assert weights(tmp_path / "same") != weights(tmp_path / "plain")
+    for a, b in zip(judged.predictions.boxes, plain.predictions.boxes, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(judged.predictions.area_share, plain.predictions.area_share)
+    assert not np.array_equal(judged.predictions.area_share, same.predictions.area_share)
+    np.testing.assert_array_equal(judged.predictions.logits, same.predictions.logits)

@@ -33,6 +33,13 @@ def train(
     images: options.ImageRoot = None,
     boxes: options.BoxFile = None,
     min_score: Annotated[float, _option("Leave out boxes of the file with a lower score.", _DATA)] = 0.0,
+    test_boxes: Annotated[
+        str,
+        _option(
+            "Boxes to judge test images by: same as for training, table for its columns, or a file.",
+            _DATA,
+        ),
+    ] = "same",
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     group_column: options.GroupColumn = None,
@@ -143,7 +150,7 @@ def train(
         **columns,
     }
     parts = {
-        "data": data | _pick(chosen, "min_score folds fold validation check_images"),
+        "data": data | _pick(chosen, "min_score test_boxes folds fold validation check_images"),
         "model": {"name": model, "image_size": options.image_size(image_size)}
         | _pick(chosen, "weights freeze cache views target_layer"),
         "schedule": _pick(

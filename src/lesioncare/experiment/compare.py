@@ -128,7 +128,7 @@ def _one_of_each(todo: Sequence[Cell]) -> list[Cell]:
     first: dict[Hashable, Cell] = {}
     for cell in todo:
         data, config = cell.config.data, cell.config
-        key = (data.box_file, data.min_score, config.model, config.schedule.augment)
+        key = (data.box_file, data.min_score, data.test_boxes, config.model, config.schedule.augment)
         first.setdefault(key, cell)
     return list(first.values())
 

@@ -24,7 +24,7 @@ _SHORT = {"table": "table", "images": "image_root", "boxes": "box_file"}
 _TOP = (*_SHORT, "arms", "folds", "seeds", *PARTS)
 _ARM = ("attention", "remedy", "model", "boxes", "schedule")
 _ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+=,()-]*")
-_OF_ITS_OWN = ("box_file", "min_score", "check_images")
+_OF_ITS_OWN = ("box_file", "min_score", "test_boxes", "check_images")
 """Options of the data in which arms may differ."""
 
 
@@ -163,6 +163,7 @@ def _anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
             fields["model"] = anchor(fields["model"], "weights", but=("pretrained", "none"))
         if "data" in fields:
             fields["data"] = anchor(fields["data"], "table", "image_root", "box_file")
+            fields["data"] = anchor(fields["data"], "test_boxes", but=("same", "table"))
         if isinstance(fields.get("boxes"), dict):
             fields["boxes"] = anchor(fields["boxes"], "file")
         return fields
@@ -222,7 +223,7 @@ def _arm(name: str, given: object, shared: Mapping[str, Mapping[str, Any]]) -> T
     parts = {part: dict(fields) for part, fields in shared.items()}
     for part, value in given.items():
         if part == "boxes":
-            parts["data"] |= _boxes(value, where)
+            parts["data"] = {"test_boxes": _judging(parts["data"])} | parts["data"] | _boxes(value, where)
         else:
             parts[part] |= read_part(part, value, where)
     if "seed" in parts["schedule"]:
@@ -231,6 +232,14 @@ def _arm(name: str, given: object, shared: Mapping[str, Mapping[str, Any]]) -> T
         return TrainConfig.build(**parts)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _judging(data: Mapping[str, Any]) -> object:
+    """All arms are judged by the same boxes: those of the comparison, where it has any."""
+    if data.get("box_file") is not None:
+        return data["box_file"]
+    named = data.get("box_columns") or Columns.guess(read_header(Path(data["table"]))).box
+    return "same" if named is None else "table"
 
 
 def _boxes(given: object, where: str) -> dict[str, Any]:

@@ -80,6 +80,8 @@ class DataConfig(Config):
     image_root: Path | None = None  # the table's folder, or images/ in it
     box_file: Path | None = None  # box columns of the table, if it has any
     min_score: float = Field(0, ge=0, le=1)  # boxes of the file with a lower score are left out
+    # Boxes that the test images are judged by: those of training, those of the table's columns, or a file.
+    test_boxes: Literal["same", "table"] | Path = "same"
     image_column: str | None = None  # None: guessed from the usual names
     label_column: str | None = None
     group_column: str | None = None

@@ -16,7 +16,7 @@ from lesioncare.data import (
 from lesioncare.rawtable import read_header
 from lesioncare.training.config import DataConfig, TrainConfig
 
-__all__ = ["read_table", "split_table"]
+__all__ = ["judged_table", "read_table", "split_table"]
 
 
 def read_table(
@@ -51,6 +51,21 @@ def read_table(
     if config.check_images:
         check_images(table)
     return table
+
+
+def judged_table(config: DataConfig, table: ImageTable) -> ImageTable:
+    """Give the table with the boxes that the test images are judged by: where the network should look.
+
+    Automatic boxes that training learns from must not be what it is judged by, where there are better ones.
+
+    Raises:
+        DataError: the boxes cannot be used.
+    """
+    if config.test_boxes == "same":
+        return table
+    file = None if config.test_boxes == "table" else config.test_boxes
+    changes = {"box_file": file, "min_score": 0.0, "check_images": False, "test_boxes": "same"}
+    return read_table(config.model_copy(update=changes), classes=table.classes)
 
 
 def split_table(table: ImageTable, config: TrainConfig) -> Split:

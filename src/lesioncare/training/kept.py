@@ -40,6 +40,7 @@ class Keeper:
     Attributes:
         config: the run's options.
         table: its images.
+        judged: the same with the boxes of the test images.
         network: whose frozen part the features are of; without one, the augmented images are kept.
         rows: the images that are kept, of this run and those that it shares them with.
         directory: where.
@@ -47,6 +48,7 @@ class Keeper:
 
     config: TrainConfig
     table: ImageTable
+    judged: ImageTable
     network: Network
     rows: KeptRows
     directory: Path
@@ -69,7 +71,7 @@ class Keeper:
         rows = self.rows.validation
         if self.network.cut is not None:
             rows = np.union1d(rows, self.rows.test)
-        return self._keep(run_images(self.config, self.table, self.network.model, rows), "plain", 1)
+        return self._keep(run_images(self.config, self.judged, self.network.model, rows), "plain", 1)
 
     def _keep(self, images: ImageDataset, name: str, views: int) -> FeatureDataset:
         config, model, cut = self.config, self.network.model, self.network.cut
@@ -154,7 +156,7 @@ def keep_features(config: TrainConfig, shared: SharedInputs, cache_dir: Path) ->
         torch.manual_seed(config.schedule.seed)
         table = shared.table(config)
         network = build_network(config, len(table.classes))
-        keeper = Keeper(config, table, network, shared.kept(config), cache_dir)
+        keeper = Keeper(config, table, shared.judged(config), network, shared.kept(config), cache_dir)
         if keeper.wanted:
             keeper.views()
             if len(keeper.rows.validation) or network.cut is not None:

@@ -81,7 +81,8 @@ def train(
         clock = _Clock(run.path / "seconds.json")
         clock.add("read table and images", reading)
         rows, cache = shared.kept(config), cache_dir or run.path / "features"
-        loaders = _loaders(config, parts, Keeper(config, parts.table, parts.network, rows, cache), clock)
+        keeper = Keeper(config, parts.table, parts.judged, parts.network, rows, cache)
+        loaders = _loaders(config, parts, keeper, clock)
         with clock.part("train"):
             _fit(config, parts, loaders, run, trainer)
         if trainer.is_global_zero:
@@ -101,6 +102,7 @@ class _Parts:
     """What a run works with."""
 
     table: ImageTable
+    judged: ImageTable
     split: Split
     network: Network
     guide: AttentionGuide | None
@@ -121,7 +123,7 @@ class _Parts:
         treatment = make_treatment(config, labels, len(table.classes), model.image_size)
         check_validation(config, len(split.validation))
         head = find_head(model.network, example) if treatment.remedy.changes_head else None
-        parts = cls(table, split, network, guide, treatment, head, rare)
+        parts = cls(table, shared.judged(config), split, network, guide, treatment, head, rare)
         _check_boxes(config, parts)
         return parts
 
@@ -296,7 +298,7 @@ def _predict(
     config: TrainConfig, parts: _Parts, loaders: _Loaders, positions: Any, title: str
 ) -> tuple[Predictions, Any]:
     """Predict images: from kept features where what learnt alone has the same map, else with all of it."""
-    images = run_images(config, parts.table, parts.model, positions)
+    images = run_images(config, parts.judged, parts.model, positions)
     kept = None if loaders.tested is None else loaders.tested.only(positions)
     return predict_table(
         parts.model.network if kept is None else parts.learner,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lesioncare.data import ImageTable, Split
 from lesioncare.training.config import DataConfig, TrainConfig
-from lesioncare.training.inputs import read_table, split_table
+from lesioncare.training.inputs import judged_table, read_table, split_table
 
 Ints = npt.NDArray[np.int64]
 
@@ -45,6 +45,7 @@ class SharedInputs:
 
     def __init__(self, configs: Sequence[TrainConfig]) -> None:
         self._tables: dict[DataConfig, ImageTable] = {}
+        self._judged: dict[DataConfig, ImageTable] = {}
         self._splits: dict[DataConfig, Split] = {}
         checked: set[DataConfig] = set()
         for config in configs:
@@ -53,6 +54,7 @@ class SharedInputs:
                 known = _any_fold(images) in checked
                 data = config.data.model_copy(update={"check_images": False}) if known else config.data
                 self._tables[table] = read_table(data)
+                self._judged[table] = judged_table(data, self._tables[table])
                 if data.check_images:
                     checked.add(_any_fold(images))
             if images not in self._splits:
@@ -61,6 +63,10 @@ class SharedInputs:
     def table(self, config: TrainConfig) -> ImageTable:
         """Give the table of one of the runs."""
         return self._tables[_any_fold(config.data)]
+
+    def judged(self, config: TrainConfig) -> ImageTable:
+        """Give the same table with the boxes that the test images are judged by."""
+        return self._judged[_any_fold(config.data)]
 
     def split(self, config: TrainConfig) -> Split:
         """Give the split of one of the runs."""
@@ -80,7 +86,8 @@ def _any_fold(data: DataConfig) -> DataConfig:
 
 def _without_boxes(data: DataConfig) -> DataConfig:
     """What the split depends on: arms may differ in their boxes."""
-    return data.model_copy(update={"box_file": None, "min_score": 0.0, "check_images": True})
+    same = {"box_file": None, "min_score": 0.0, "test_boxes": "same", "check_images": True}
+    return data.model_copy(update=same)
 
 
 def _union(parts: Sequence[Ints]) -> Ints:

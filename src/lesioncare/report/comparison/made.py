@@ -83,6 +83,8 @@ def plan_yaml(plan: ComparisonConfig) -> str:
         settings[part] = {
             name: value for name, value in first[part].items() if name not in left_out and value is not None
         }
+    if settings["data"].get("test_boxes") == "same":  # left out: arms with boxes of their own have another
+        del settings["data"]["test_boxes"]
     settings["arms"] = {name: _changes(first, arm) for name, arm in arms.items()}
     return str(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100))
 
