@@ -58,8 +58,15 @@ def save(directory: Path) -> None:
     if not parts:
         raise SystemExit(f"{directory}: no finished cell.")
     KEPT.mkdir(exist_ok=True)
-    pd.concat(parts).astype(dict.fromkeys(("cell", "part", "image"), "category")).to_parquet(
-        KEPT / f"{directory.name}.parquet", compression="zstd", index=False
+    texts_of_rows = ["cell", "part", "image"]
+    frame = pd.concat(parts).astype(dict.fromkeys(texts_of_rows, "category"))
+    frame.to_parquet(
+        KEPT / f"{directory.name}.parquet",
+        compression="zstd",
+        compression_level=19,
+        index=False,
+        use_dictionary=texts_of_rows,
+        use_byte_stream_split=[name for name in frame if name not in texts_of_rows],
     )
     pd.DataFrame(
         {
