@@ -13,6 +13,7 @@ writes CSV files to `runs/evidence/tables` (never images; the plans beside this 
 * `tbx11k.csv`: active against latent tuberculosis, images with both or neither left out; `tbx11k_boxes.csv`.
 * `busi.csv`: ultrasound; images that repeat an earlier one are in its group, and clusters whose labels
   contradict each other are left out whole.
+* `skin_inner.csv`: HAM10000 without the test fold 0, for choices that no test fold may decide.
 * `skin_centre.csv`, `skin_random.csv`: boxes of the manual ones' size, in the image's middle, and anywhere;
   `skin_mbd.csv`, `skin_segmenter.csv`, `skin_consensus.csv`: those of `lesioncare boxes make`.
 """
@@ -26,6 +27,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from lesioncare.data import Columns, load_table, split_by_fold
+from lesioncare.rawtable import read_header
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("LESIONCARE_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -118,6 +122,19 @@ def skin(target: Path) -> None:
         write_boxes(boxes, target / f"skin_{name}.csv")
 
 
+def skin_inner(target: Path) -> None:
+    """The images outside the test fold 0, as `lesioncare splits` and `compare` deal it."""
+    source = DATA / "skin7_200x150" / "labels.csv"
+    columns = Columns.guess(read_header(source))
+    images = load_table(source, columns, image_root=source.parent / "images")
+    split = split_by_fold(images, fold=0, n_folds=5, seed=0, validation=0.1)
+    tested = set(images.frame["image"].iloc[split.test])
+    table = pd.read_csv(source)
+    kept = table[~table.image_id.isin(tested)]
+    kept.to_csv(target / "skin_inner.csv", index=False)
+    print("skin, inner:", kept.label.value_counts().to_dict())
+
+
 def write_boxes(boxes: pd.DataFrame, target: Path) -> None:
     named = dict(zip(CORNERS, ("x1", "y1", "x2", "y2"), strict=True))
     boxes.rename(columns=named).round(3).to_csv(target, index=False)
@@ -146,7 +163,7 @@ def main() -> None:
     parser.add_argument("--no-automatic", action="store_true", help="without the boxes that take minutes")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    for make in (kermany, tbx11k, busi, skin):
+    for make in (kermany, tbx11k, busi, skin, skin_inner):
         make(options.output)
     if not options.no_automatic:
         automatic(options.output)

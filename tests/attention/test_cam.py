@@ -232,3 +232,26 @@ def test_several_threads_add_up_the_images_of_a_class_in_one_order():
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(gradient, gradients[0]) for gradient in gradients)
+
+
+def test_the_contrast_map_worked_out_by_hand():
+    """Weights 2 - 9 = -7 and -1 - 9 = -10: (-7 - 30) / 2 and (-14 - 10) / 2."""
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, 1.0]]]])
+    weight = torch.tensor([[9.0, 9.0], [2.0, -1.0]])
+    cam = closed_form_cam(features, weight, torch.tensor([1]), rival=torch.tensor([0]))
+    assert cam.tolist() == [[[-18.5, -12.0]]]
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_the_contrast_map_is_captums_own_minus_the_rivals(kind):
+    model, x = model_of(kind), images()
+    rivals = model(x).detach().scatter(1, LABELS[:, None], -torch.inf).argmax(1)
+    guide = AttentionGuide(model, loss=lambda cam, _: cam.flatten(1).sum(1), alpha=1.0, evidence="contrast")
+    with guide.watch():
+        model(x)
+    value = guide.attention_loss(LABELS, [torch.tensor([BOX], dtype=x.dtype)] * 2)
+    found = gradients(model, value)
+    maps = captum_maps(model, model.features, x) - captum_maps(model, model.features, x, rivals)
+    expected = maps.flatten(1).sum(1).mean()
+    assert value.item() == pytest.approx(expected.item(), rel=1e-9)
+    torch.testing.assert_close(found, gradients(model, expected), rtol=1e-7, atol=1e-10)

@@ -472,3 +472,21 @@ def test_guidance_moves_attention_into_the_box():
         value.backward()
         optimiser.step()
     assert values[-1] < values[0] - 0.05
+
+
+@pytest.mark.parametrize("head", [None, mlp()], ids=["linear", "mlp"])
+@pytest.mark.parametrize("gradient", ["full", "half"])
+def test_contrast_leaves_out_what_speaks_for_the_rival_too(head, gradient):
+    """A head whose classes all have the same weights: no evidence for one against another, so no gradient."""
+    guide = guide_of(head=head, loss=EnergyLoss(), evidence="contrast", gradient=gradient)
+    last = guide.model.head if head is None else guide.model.head[-1]
+    with torch.no_grad():
+        last.weight.copy_(last.weight[:1].expand_as(last.weight))
+    attention(guide).backward()
+    assert all(float(one.grad.abs().max()) == 0 for one in guide.model.features.parameters())
+
+
+def test_contrast_needs_a_rival():
+    guide = AttentionGuide(Pooled(nn.Linear(4, 1)), evidence="contrast")
+    with pytest.raises(ModelError, match="two classes"):
+        attention(guide, labels=torch.zeros(4, dtype=torch.long))

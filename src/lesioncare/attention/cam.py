@@ -22,7 +22,14 @@ _HALF_PRECISION_SCALE = 1024.0
 """Keeps the head's tiny gradients above fp16's smallest numbers; divided out again in fp32."""
 
 
-def closed_form_cam(features: Tensor, weight: Tensor, target: Tensor, gradient: Gradient = "full") -> Tensor:
+def closed_form_cam(
+    features: Tensor,
+    weight: Tensor,
+    target: Tensor,
+    gradient: Gradient = "full",
+    *,
+    rival: Tensor | None = None,
+) -> Tensor:
     r"""Give the map where the head is global average pooling and a linear layer.
 
     There ds_y / dA_kij = W_yk / hw everywhere, so that a_k = W_yk / hw and no backward pass is needed
@@ -34,6 +41,7 @@ def closed_form_cam(features: Tensor, weight: Tensor, target: Tensor, gradient: 
         weight: W, [C, K] (or [C, K, 1, 1]), the linear layer's weight.
         target: class y of each image, [B], in [0, C).
         gradient: "full" lets W learn from the map too, "half" takes it as a constant.
+        rival: another class r of each image, [B]: the map is then that of s_y - s_r, with W_yk - W_rk.
 
     Returns:
         M, [B, h, w], in float32 or the features' wider type.
@@ -41,13 +49,21 @@ def closed_form_cam(features: Tensor, weight: Tensor, target: Tensor, gradient: 
     features = _at_least_float32(features)
     # Not weight[target]: with several threads its backward adds up the images of a class in any order.
     rows = functional.embedding(target, weight.flatten(1)).to(features.dtype)  # [B, K]
+    if rival is not None:
+        rows = rows - functional.embedding(rival, weight.flatten(1)).to(features.dtype)
     if gradient == "half":
         rows = rows.detach()
     return torch.einsum("bk,bkhw->bhw", rows, features) / (features.shape[-2] * features.shape[-1])
 
 
 def head_gradient_cam(
-    features: Tensor, logits: Tensor, rows: Tensor, target: Tensor, gradient: Gradient = "full"
+    features: Tensor,
+    logits: Tensor,
+    rows: Tensor,
+    target: Tensor,
+    gradient: Gradient = "full",
+    *,
+    rival: Tensor | None = None,
 ) -> Tensor:
     r"""Give the map of some images of a batch by differentiating the head, whatever it is.
 
@@ -60,6 +76,7 @@ def head_gradient_cam(
         rows: which images, [B], in [0, N).
         target: class y of those images, [B].
         gradient: "full" differentiates through the weights a_k, "half" takes them as constants.
+        rival: another class r of those images, [B]: the map is then that of s_y - s_r.
 
     Returns:
         M, [B, h, w], in float32 or the features' wider type.
@@ -74,6 +91,8 @@ def head_gradient_cam(
         )
     scale = _HALF_PRECISION_SCALE if logits.dtype == torch.float16 else 1.0
     score = logits[rows, target].sum() * scale
+    if rival is not None:
+        score = score - logits[rows, rival].sum() * scale
     full = gradient == "full"
     try:
         (grad,) = torch.autograd.grad(score, features, create_graph=full, retain_graph=True)

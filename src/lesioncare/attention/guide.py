@@ -16,8 +16,9 @@ from lesioncare.attention.target import Target, find_target, resolve_layer
 from lesioncare.errors import ConfigError, DataError, ModelError
 
 Reduction = Literal["batch", "boxed", "sum"]
+Evidence = Literal["class", "contrast"]
 
-__all__ = ["AttentionGuide", "GuideOptions", "Reduction"]
+__all__ = ["AttentionGuide", "Evidence", "GuideOptions", "Reduction"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class GuideOptions:
             divided by the number of boxed images. "sum": not divided, as the published code does.
         resolution: compare at the map's size ("feature"), or as if the map had been upsampled to the image
             ("image"): exactly so for the losses that weigh the map linearly, CARE and energy.
+        evidence: whose map is compared with the boxes. "class": that of the own class, s_y. "contrast":
+            that of s_y - s_r, with r the other class of the largest logit: what speaks for the own class *and
+            against the one that it is mistaken for* must lie in the box, and evidence that both share, inside
+            or outside, does not count.
         start_step: attention begins after this many calls of `combine` (the paper's second stage).
         start_epoch: attention begins in this epoch, counted from 0; tell the epoch with `set_epoch`.
     """
@@ -39,6 +44,7 @@ class GuideOptions:
     gradient: Gradient = "full"
     reduction: Reduction = "batch"
     resolution: Resolution = "feature"
+    evidence: Evidence = "class"
     start_step: int = 0
     start_epoch: int = 0
 
@@ -46,6 +52,7 @@ class GuideOptions:
         _check_choice("gradient", self.gradient, ("full", "half"))
         _check_choice("reduction", self.reduction, ("batch", "boxed", "sum"))
         _check_choice("resolution", self.resolution, ("feature", "image"))
+        _check_choice("evidence", self.evidence, ("class", "contrast"))
         if self.start_step < 0 or self.start_epoch < 0:
             raise ConfigError("Expected `start_step` and `start_epoch` to be at least 0.")
 
@@ -241,16 +248,26 @@ class AttentionGuide:
     def _maps(self, watched: Pass, rows: Tensor, target: Tensor) -> Tensor:
         if isinstance(self.loss, InputGradientLoss):
             return _input_gradient(watched)[rows]
-        return self._cam(watched, rows, target[rows])
+        own = target[rows]
+        rival = _rival(watched.logits[rows], own) if self.options.evidence == "contrast" else None
+        return self._cam(watched, rows, own, rival)
 
-    def _cam(self, watched: Pass, rows: Tensor, target: Tensor) -> Tensor:
-        run, linear = self.target.run, self.target.linear
+    def _cam(self, watched: Pass, rows: Tensor, target: Tensor, rival: Tensor | None = None) -> Tensor:
+        run, linear, gradient = self.target.run, self.target.linear, self.options.gradient
         if len(watched.features) <= run:
             raise ModelError(f"The target layer {self.target.name!r} did not run in the watched pass.")
         features = watched.features[run]
         if linear is not None:
-            return closed_form_cam(features[rows], linear.weight, target, self.options.gradient)
-        return head_gradient_cam(features, watched.logits, rows, target, self.options.gradient)
+            return closed_form_cam(features[rows], linear.weight, target, gradient, rival=rival)
+        return head_gradient_cam(features, watched.logits, rows, target, gradient, rival=rival)
+
+
+def _rival(logits: Tensor, target: Tensor) -> Tensor:
+    """The class of the largest logit besides the target, [B]."""
+    if logits.shape[1] < 2:
+        raise ModelError('evidence "contrast" needs two classes or more, but the model has one logit.')
+    others = logits.detach().scatter(1, target[:, None], -torch.inf)
+    return others.argmax(dim=1)
 
 
 def _input_gradient(watched: Pass) -> Tensor:

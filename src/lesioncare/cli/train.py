@@ -101,6 +101,9 @@ def train(
     resolution: Annotated[
         str, _option("Compare at the feature's or the image's size.", _ATTENTION)
     ] = "feature",
+    evidence: Annotated[
+        str, _option("class: the map of the class; contrast: against its closest rival.", _ATTENTION)
+    ] = "class",
     start_epoch: Annotated[int, _option("First epoch with attention.", _ATTENTION)] = 0,
     remedy: Annotated[
         str,
@@ -159,7 +162,7 @@ def train(
             "precision logger select patience",
         ),
         "attention": {"loss": attention}
-        | _pick(chosen, "attend alpha tau outer gradient reduction resolution start_epoch"),
+        | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence start_epoch"),
         "remedy": {"method": remedy}
         | _pick(
             chosen,

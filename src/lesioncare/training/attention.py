@@ -42,5 +42,6 @@ def make_guide(config: TrainConfig, network: nn.Module, image_size: tuple[int, i
         gradient=attention.gradient,
         reduction=attention.reduction,
         resolution=attention.resolution,
+        evidence=attention.evidence,
         start_epoch=attention.start_epoch,
     )

@@ -148,6 +148,7 @@ class AttentionConfig(Config):
     gradient: Literal["full", "half"] = "full"
     reduction: Literal["batch", "boxed", "sum"] = "batch"
     resolution: Literal["feature", "image"] = "feature"
+    evidence: Literal["class", "contrast"] = "class"  # "contrast": against the class that it is mistaken for
     start_epoch: int = Field(0, ge=0)
 
 
