@@ -13,13 +13,19 @@ PIP := $(SHARED)/bin/python -m pip --quiet --disable-pip-version-check
 RUN := .venv/bin/python
 MODULES := src tests benchmarks docs tools
 
-.PHONY: help install demo test lint format bench clean
+# The evidence (benchmarks/evidence/PROTOCOL.md): make evidence-PLAN for each of these; resumable.
+PLANS := skin_first_pass skin_inner skin_box_sources tbx11k busi
+EVIDENCE := runs/evidence
+COMPARE := $(RUN) -m lesioncare compare --cache-dir $(EVIDENCE)/features --workers 2 --threads 1
+
+.PHONY: help install demo test lint format bench clean evidence-tables evidence-kermany $(PLANS:%=evidence-%)
 
 help:
 	@echo "make demo     synthetic images, two networks, one report: about two minutes"
 	@echo "make test     the whole test suite"
 	@echo "make lint     style, types and layers"
 	@echo "make bench    the benchmarks on real data (LESIONCARE_DATA, or ../shared/data)"
+	@echo "make evidence-skin_first_pass, and the other plans of benchmarks/evidence: hours, see docs/evidence.md"
 	@echo "make install  only the environment, .venv"
 
 # The file 'ready' is made last: an environment without it was interrupted, and is made anew.
@@ -63,6 +69,23 @@ format: install
 
 bench: install
 	$(RUN) benchmarks/skin_one_fold.py
+
+evidence-tables: install
+	$(RUN) benchmarks/evidence/tables.py
+
+$(PLANS:%=evidence-%): evidence-%: evidence-tables
+	test ! -f benchmarks/evidence/kept/$*.parquet || $(RUN) benchmarks/evidence/keep.py restore $(EVIDENCE)/$*
+	$(COMPARE) --config benchmarks/evidence/$*.yaml --output $(EVIDENCE)/$*
+	$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/$*
+	$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/$*
+
+evidence-kermany: evidence-tables
+	for rarity in 1 5 20; do \
+		$(COMPARE) $(EVIDENCE)/tables/kermany_$$rarity.csv --config benchmarks/evidence/kermany.yaml \
+			--output $(EVIDENCE)/kermany_$$rarity || exit; \
+		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/kermany_$$rarity; \
+		$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/kermany_$$rarity; \
+	done
 
 clean:
 	rm -rf .venv demo runs build .mypy_cache .ruff_cache .import_linter_cache
