@@ -78,7 +78,7 @@ def test_the_answers_are_of_rare_recall_and_balanced_accuracy_with_logit_adjustm
     study = ComparisonStudy(make_comparison(tmp_path))
     rare, balanced = answers(study)
     assert rare[0].startswith("Best in rare recall: better with ")
-    assert rare[1].startswith("Best in rare recall after logit adjustment of all arms: ")
+    assert rare[1].startswith("Best in rare recall after logit adjustment: ")
     assert rare[2] == "Also shown against plain: lower with worse."
     assert balanced[0].startswith("Best in balanced accuracy: better with ")
 

@@ -22,7 +22,7 @@ def answers(study: ComparisonStudy) -> tuple[tuple[str, ...], ...]:
         adjusted = f"{metric}_adjusted"
         sentences = [best_sentence(study, metric, subject)]
         if adjusted in study.metrics:
-            sentences.append(best_sentence(study, adjusted, f"{subject} after logit adjustment of all arms"))
+            sentences.append(best_sentence(study, adjusted, f"{subject} after logit adjustment"))
         sentences.append(_others(study, metric))
         groups.append(tuple(sentence for sentence in sentences if sentence))
     return tuple(groups)
