@@ -1,5 +1,6 @@
 """Who trains the cells of a comparison: this process, or several on this machine."""
 
+import gc
 import os
 import signal
 import sys
@@ -84,6 +85,8 @@ def train_cell(cell: Cell, context: Context) -> Outcome:
             RunDirectory(place).drop_weights()
     except LesionCareError as error:
         return Outcome(cell, error)
+    finally:
+        gc.collect()  # a trainer and its loaders refer to each other, and to the kept features' files
     return Outcome(cell)
 
 
