@@ -124,6 +124,23 @@ def test_an_interrupted_run_of_another_method_is_refused(run, photos, tmp_path):
     assert "another method" in error
 
 
+def test_boxes_that_are_there_are_replaced_only_where_it_is_said(run, photos, tmp_path):
+    """An unreadable image shows that the refusal comes first."""
+    output = tmp_path / "boxes.csv"
+    output.write_text("drawn by hand")
+    (photos / "bad.png").write_bytes(b"no image")
+    code, _, error = run(*MAKE, photos, "-o", output)
+    assert code == 2
+    assert f"{output}: already there. Name another file, or give --overwrite" in error
+    assert output.read_text() == "drawn by hand"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.csv", "photos"]
+    (tmp_path / "boxes.png").touch()
+    words = ("-o", output, "--skip-bad", "--show", 1)
+    assert run(*MAKE, photos, *words, "--overwrite")[0] == 0
+    assert len(read_boxes(output).boxes) == 3
+    assert (tmp_path / "boxes.png").stat().st_size  # a sheet is a picture of the boxes, no work of anybody
+
+
 def test_unreadable_images_are_listed_or_skipped(run, photos, tmp_path):
     (photos / "bad.png").write_bytes(b"no image")
     words = (*MAKE, photos, "-o", tmp_path / "boxes.json")
@@ -145,7 +162,7 @@ def test_min_score_drops_boxes_and_keeps_their_images(run, photos, tmp_path):
     scores = sorted(box.score for box in read_boxes(tmp_path / "boxes.json").boxes)
     least = (scores[0] + scores[1]) / 2
     assert scores[0] < least
-    _, shown, _ = run(*words, "--min-score", least)
+    _, shown, _ = run(*words, "--min-score", least, "--overwrite")
     made = read_boxes(tmp_path / "boxes.json")
     assert sorted(box.score for box in made.boxes) == scores[1:]
     assert set(made.images) == set(MOLES)

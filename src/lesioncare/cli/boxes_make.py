@@ -59,6 +59,7 @@ def make(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images.")] = False,
     min_score: Annotated[float, typer.Option(help="Drop less trusted boxes.", min=0, max=1)] = 0,
     show: Annotated[int, typer.Option(help="Draw so many of the least trusted, as OUTPUT.png.", min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Make a box on each skin lesion, without annotators, with a score in 0 to 1 of how far to trust it.
 
@@ -75,7 +76,7 @@ def make(
     from lesioncare.boxes.sheet import contact_sheet, write_sheet  # noqa: PLC0415
     from lesioncare.cli.boxes_show import show_made, show_sheet, show_skipped  # noqa: PLC0415
 
-    _check_output(output)
+    _check_output(output, overwrite=overwrite)
     maker = method_named(method)
     runner = run_in_processes if ray is None else with_options(run_on_ray, address=ray)
     if images.is_dir() and table is None:
@@ -101,9 +102,9 @@ def make(
         show_sheet(min(show, len(boxes.images)), len(boxes.images), sheet)
 
 
-def _check_output(output: Path) -> None:
+def _check_output(output: Path, *, overwrite: bool) -> None:
     """Before the work, not after it."""
-    from lesioncare.boxes.formats import FORMATS  # noqa: PLC0415  as above
+    from lesioncare.boxes.formats import FORMATS, check_target  # noqa: PLC0415  as above
     from lesioncare.boxes.formats.catalogue import BY_SUFFIX  # noqa: PLC0415
 
     name = BY_SUFFIX.get(output.suffix.lower())
@@ -112,8 +113,7 @@ def _check_output(output: Path) -> None:
             f"{output}: name a .json (COCO), .csv or .parquet file; lesioncare boxes convert makes other "
             "formats of it."
         )
-    if output.is_dir():
-        raise ConfigError(f"{output}: is a folder. Name a file (--output).")
+    check_target(output, overwrite=overwrite)
 
 
 def _of_folder(folder: Path) -> dict[str, Path]:
