@@ -207,9 +207,17 @@ def test_show_draws_the_least_trusted(run, photos, tmp_path):
         (("--method", "magic"), "no method is called 'magic': choose one of border, colour, consensus"),
         (("--method", "segmentation:lost.onnx"), "lost.onnx: no such file or folder of a segmenter"),
         (("--method", "segmentation:table.csv"), "table.csv: not a known kind of segmenter. Give a"),
+        (("--method", "segmentation:"), "error: segmentation: lacks the path of a segmenter behind it. Give"),
+        (
+            ("--method", "segmentation:net@"),
+            "error: segmentation:net@ lacks the path of a segmenter behind it",
+        ),
         (("--classes", "df"), "--classes df needs a table"),
         (("--table", "table.csv", "--classes", "rare"), "table.csv has no rare class"),
-        (("--table", "table.csv", "--classes", "mel"), "no class is called 'mel'"),
+        (
+            ("--table", "table.csv", "--classes", "MEL, df"),
+            "error: --classes: table.csv has no class 'MEL'. It has 'df', 'nv'; all and rare can be named",
+        ),
         (("-o", "boxes.xml"), r"boxes.xml: name a .json (COCO), .csv or .parquet file"),
         (("-o", "boxes"), "boxes: name a .json"),
         (("-o", "photos.json"), "photos.json: is a folder"),

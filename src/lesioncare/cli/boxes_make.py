@@ -160,10 +160,18 @@ def _wanted(table: "ImageTable", classes: str) -> set[int] | None:
     if classes == "all":
         return None
     names = [name.strip() for name in classes.split(",")]
-    chosen = rare_classes(table.class_counts(), "auto" if names == ["rare"] else names)
-    if not chosen:
-        raise ConfigError(f"--classes rare: {table.source} has no rare class. Name the classes, or all.")
-    return {table.classes.index(name) for name in chosen}
+    if names == ["rare"]:
+        chosen = rare_classes(table.class_counts(), "auto")
+        if not chosen:
+            raise ConfigError(f"--classes rare: {table.source} has no rare class. Name the classes, or all.")
+        return {table.classes.index(name) for name in chosen}
+    unknown = [name for name in names if name not in table.classes]
+    if unknown:
+        raise ConfigError(
+            f"--classes: {table.source} has no class {', '.join(map(repr, unknown))}. It has "
+            f"{', '.join(map(repr, table.classes))}; all and rare can be named alone."
+        )
+    return {table.classes.index(name) for name in names}
 
 
 @contextmanager
