@@ -179,6 +179,29 @@ def test_a_table_chooses_the_images_and_gives_their_ids(run, photos, table, tmp_
     assert {box.image for box in read_boxes(output).boxes} == images
 
 
+@pytest.mark.parametrize("name", ["boxes.csv", "boxes.json", "boxes.parquet"])
+def test_a_box_has_the_class_of_its_image(run, photos, table, tmp_path, name):
+    """Where the table says it: a row without a class, or a table without that column, gives none."""
+    output = tmp_path / name
+    words = (*MAKE, photos, "--table", table, "-o", output, "--overwrite")
+
+    def labels(*more):
+        code, _, error = run(*words, *more)
+        assert code == 0, error
+        return {box.image: box.label for box in read_boxes(output).boxes}
+
+    assert labels() == {"one": "nv", "two": "df", "sub/three": "nv"}
+    assert labels("--classes", "df") == {"two": "df"}
+    table.write_text("image,kind\none,nv\ntwo,\n")
+    assert labels() == {"one": None, "two": None}
+    assert labels("--label-column", "kind") == {"one": "nv", "two": None}
+
+
+def test_the_numbers_of_the_classes_are_those_of_the_whole_table(run, photos, table, tmp_path):
+    assert run(*MAKE, photos, "--table", table, "--classes", "nv", "-o", tmp_path / "boxes.json")[0] == 0
+    assert read_boxes(tmp_path / "boxes.json").classes == ("df", "nv")
+
+
 def test_rare_classes_are_counted_over_the_table(run, photos, tmp_path):
     for number in range(7):
         cv2.imwrite(str(photos / f"{number}.png"), cv2.imread(str(photos / "one.png")))
@@ -218,6 +241,11 @@ def test_show_draws_the_least_trusted(run, photos, tmp_path):
             ("--table", "table.csv", "--classes", "MEL, df"),
             "error: --classes: table.csv has no class 'MEL'. It has 'df', 'nv'; all and rare can be named",
         ),
+        (
+            ("--table", "table.csv", "--label-column", "dx"),
+            "table.csv: no column 'dx'; the columns are image, l",
+        ),
+        (("--table", "odd.csv"), "odd.csv: a class must be text of 1 to 1000 characters"),
         (("-o", "boxes.xml"), r"boxes.xml: name a .json (COCO), .csv or .parquet file"),
         (("-o", "boxes"), "boxes: name a .json"),
         (("-o", "photos.json"), "photos.json: is a folder"),
@@ -228,10 +256,12 @@ def test_what_cannot_work_is_refused_before_the_work(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos.json").mkdir()
+    (tmp_path / "odd.csv").write_text("image,label\none,n\x7fv\n")
+    before = sorted(tmp_path.iterdir())
     code, _, error = run("boxes", "make", photos, *words)
     assert code == 2
     assert message in error
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "photos.json", "table.csv"]
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_sources_without_images_are_refused(run, table, tmp_path):
