@@ -55,6 +55,7 @@ def test_boxes_lie_on_the_moles(run, photos, tmp_path, name):
     assert f"3 boxes on 3 images: {tmp_path / name}" in shown
     assert f"Mean score {mean:.2f}; 0 least trusted" in shown
     assert "for dermoscopy only: on chest X-rays and ultrasound they fail" in shown
+    assert "no box" not in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "photos"]  # nothing is left behind
 
 
@@ -78,13 +79,29 @@ def test_a_segmenter_of_ones_own_by_its_path(run, photos, tmp_path, monkeypatch)
     save_segmenter(tmp_path / "dark.safetensors", spec, network.state_dict())
     monkeypatch.chdir(tmp_path)
     words = ("boxes", "make", photos, "--method", "segmentation:dark.safetensors", "-o", "boxes.json")
-    code, _, error = run(*words)
+    code, shown, error = run(*words)
     assert code == 0, error
+    assert "dermoscopy" not in shown
     made = read_boxes(tmp_path / "boxes.json")
     assert {box.source for box in made.boxes} == {"segmentation:dark"}
     for box in made.boxes:
         left, top = MOLES[box.image]
         np.testing.assert_allclose(box.xyxy, (left, top, left + SIDE, top + SIDE), atol=1.5)
+
+
+def test_images_without_a_box_are_counted(run, photos, tmp_path):
+    for number in range(2):
+        cv2.imwrite(str(photos / f"flat{number}.png"), np.full((40, 48, 3), 200, np.uint8))
+    words = (*MAKE, photos, "-o", tmp_path / "boxes.json", "--overwrite")
+    assert "Images on which colour found no box: 2" in run(*words)[1]
+    for name in MOLES:
+        (photos / name).unlink()
+    code, shown, _ = run(*words)
+    assert code == 0
+    assert "0 boxes on 2 images" in shown
+    assert "Warning: colour found no box on any image, and the file holds none." in shown
+    made = read_boxes(tmp_path / "boxes.json")
+    assert (len(made.boxes), set(made.images)) == (0, {"flat0.png", "flat1.png"})
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ def make(
     """
     from lesioncare.boxes.formats import write_boxes  # noqa: PLC0415  these load OpenCV and pandas
     from lesioncare.boxes.generation import (  # noqa: PLC0415
+        for_dermoscopy_only,
         make_boxes,
         method_named,
         run_in_processes,
@@ -81,7 +82,7 @@ def make(
     from lesioncare.cli.boxes_show import show_made, show_sheet, show_skipped  # noqa: PLC0415
 
     _check_output(output, overwrite=overwrite)
-    maker = method_named(method)
+    maker, dermoscopy = method_named(method), for_dermoscopy_only(method)
     runner = run_in_processes if ray is None else with_options(run_on_ray, address=ray)
     chosen = _choose(images, table, classes, image=image_column, label=label_column)
     partial = output.with_name(f"{output.name}.partial")
@@ -94,7 +95,7 @@ def make(
     write_boxes(boxes, output)
     partial.unlink(missing_ok=True)
     show_skipped(made.skipped)
-    show_made(made.boxes, boxes, output)
+    show_made(made.boxes, boxes, output, method=method, for_dermoscopy_only=dermoscopy)
     if show:
         sheet = output.with_suffix(".png")
         root = images if images.is_dir() else images.parent
