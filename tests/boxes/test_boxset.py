@@ -25,6 +25,14 @@ def test_known_sizes_stay():
     assert dict(boxset.images) == {"a": (1, 2), "b": (3, 4), "c": None}
 
 
+def test_boxes_without_a_class_get_that_of_their_image():
+    boxset = BoxSet.of([BOX, Box("a", 0, 0, 1, 1), Box("b", 0, 0, 1, 1)], {"c": None})
+    labelled = boxset.with_labels({"a": "mel", "c": "bcc"}, ["df", "nv"])
+    assert [box.label for box in labelled.boxes] == ["nv", "mel", None]
+    assert labelled.classes == ("nv", "df", "mel")
+    assert list(labelled.images) == list(boxset.images)
+
+
 def test_a_set_cannot_be_changed_and_can_be_sent_to_a_worker():
     images = {"a": (10, 10)}
     boxset = BoxSet((BOX,), images, ("nv",))

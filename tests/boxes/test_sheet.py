@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from lesioncare.boxes import Box, BoxSet
-from lesioncare.boxes.sheet import COLOURS, contact_sheet, write_sheet
+from lesioncare.boxes.sheet import COLOURS, INK, PAPER, contact_sheet, write_sheet
 from lesioncare.errors import ConfigError, DataError
 
 
@@ -34,6 +34,45 @@ def test_eight_images_stand_in_a_row(tmp_path):
     boxset = BoxSet((), {f"{number}.png": None for number in range(9)})
     assert contact_sheet(boxset, tmp_path, tile=60).size == (8 * 64, 18 + 2 * 78)
     assert contact_sheet(boxset, tmp_path, tile=60, limit=3).size == (3 * 64, 18 + 78)
+
+
+@pytest.mark.parametrize(
+    ("image", "scores", "tile", "caption"),
+    [
+        ("img_012", [0.9, 0.43], 192, "img_012  .43"),
+        ("img_012", [1.0, 0.996], 192, "img_012  1.00"),
+        ("img_012", [0.0], 192, "img_012  .00"),
+        ("img_012", [], 192, "img_012"),
+        ("img_012", [0.43], 72, "img_012  .43"),
+        ("a/folder/with/a/long/name/img_012", [0.43], 192, "...with/a/long/name/img_012  .43"),
+        ("a/folder/img_012", [0.43], 102, "...r/img_012  .43"),
+        ("a/folder/img_012", [0.43], 101, "a/folder/img_012"),  # no room for both
+    ],
+)
+def test_below_an_image_stand_its_id_and_its_least_score(tmp_path, image, scores, tile, caption):
+    boxes = [Box(image, 1, 1, 9, 9, score=score) for score in scores]
+    assert caption_below(image, boxes, tmp_path, tile) == drawn(caption, tile)
+
+
+def test_scores_that_are_all_1_are_not_shown(tmp_path):
+    boxes = [Box("img_012", 1, 1, 9, 9), Box("img_012", 2, 2, 9, 9)]
+    assert caption_below("img_012", boxes, tmp_path, 192) == drawn("img_012", 192)
+
+
+def caption_below(image, boxes, folder, tile):
+    """Pixels of the 14 rows below a tile; a second image has a box of another score."""
+    for name in (image, "other"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20)).save(folder / f"{name}.png")
+    others = [Box("other", 1, 1, 9, 9, score=0.5)] if any(box.score < 1 for box in boxes) else []
+    sheet = contact_sheet(BoxSet.of([*boxes, *others], {image: None, "other": None}), folder, tile=tile)
+    return sheet.crop((0, 18 + tile, tile, 18 + tile + 14)).tobytes()
+
+
+def drawn(text, tile):
+    paper = Image.new("RGB", (tile, 14), PAPER)
+    ImageDraw.Draw(paper).text((0, 0), text, fill=INK)
+    return paper.tobytes()
 
 
 def pictures(boxset, images, **options):

@@ -63,7 +63,44 @@ def test_convert_with_columns_of_any_name(tmp_path):
     )
     assert (tmp_path / "b.csv").read_text().splitlines() == ["id,x,y", "a,1.0,2.0"]
     with pytest.raises(ConfigError, match="columns are named as in image=name"):
-        run("convert", tmp_path / "a.csv", tmp_path / "b.csv", "--columns", "image")
+        run("convert", tmp_path / "a.csv", tmp_path / "c.csv", "--columns", "image")
+
+
+@pytest.mark.parametrize(
+    "words", [("out.csv",), ("out.json",), ("out", "--to", "yolo"), ("out", "--to", "voc")]
+)
+def test_convert_replaces_nothing_unless_it_is_told_to(table, tmp_path, words):
+    """A source that cannot be read shows that the target is looked at first."""
+    target, rest = tmp_path / words[0], (*words[1:], "--images", tmp_path / "photos")
+    run("convert", table, target, *rest)
+    before = {path: path.is_file() and path.read_bytes() for path in [target, *target.rglob("*")]}
+    with pytest.raises(DataError, match=f"{target}: already there.*ame another.*--overwrite"):
+        run("convert", tmp_path / "absent.csv", target, *rest)
+    assert {path: path.is_file() and path.read_bytes() for path in [target, *target.rglob("*")]} == before
+    table.write_text(TABLE.replace("a.png,1,2,30,40,nv,manual,1\n", ""))
+    run("convert", table, target, *rest, "--overwrite")
+    assert len(read_boxes(target, image_root=tmp_path / "photos").boxes) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"boxes.csv", "photos", target.name}
+
+
+@pytest.mark.parametrize(("kind", "file"), [("voc", "a.xml"), ("yolo", "labels/a.txt"), ("yolo", "a.txt")])
+def test_overwrite_deletes_no_folder_that_holds_more_than_boxes(table, tmp_path, kind, file):
+    """Only notes, or photos beside boxes: someone has named the wrong folder."""
+    mine = tmp_path / "mine"
+    (mine / file).parent.mkdir(parents=True)
+    (mine / file).touch()
+    if file != "a.txt":
+        (mine / "photo.jpg").touch()
+    with pytest.raises(DataError, match="mine: holds 1 files that are no boxes of this format, first"):
+        run("convert", table, mine, "--to", kind, "--images", tmp_path / "photos", "--overwrite")
+    assert (mine / file).exists()
+
+
+def test_convert_names_a_folder_in_the_place_of_the_file(table, tmp_path):
+    with pytest.raises(DataError, match=f"{tmp_path / 'photos'}: is a folder. Name a file"):
+        run("convert", table, tmp_path / "photos", "--to", "csv", "--overwrite")
+    with pytest.raises(DataError, match=f"{table}: already there, and a file"):
+        run("convert", table, table, "--to", "voc", "--overwrite")
 
 
 def test_masks_become_boxes(tmp_path):

@@ -55,6 +55,7 @@ def test_boxes_lie_on_the_moles(run, photos, tmp_path, name):
     assert f"3 boxes on 3 images: {tmp_path / name}" in shown
     assert f"Mean score {mean:.2f}; 0 least trusted" in shown
     assert "for dermoscopy only: on chest X-rays and ultrasound they fail" in shown
+    assert "no box" not in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "photos"]  # nothing is left behind
 
 
@@ -78,13 +79,29 @@ def test_a_segmenter_of_ones_own_by_its_path(run, photos, tmp_path, monkeypatch)
     save_segmenter(tmp_path / "dark.safetensors", spec, network.state_dict())
     monkeypatch.chdir(tmp_path)
     words = ("boxes", "make", photos, "--method", "segmentation:dark.safetensors", "-o", "boxes.json")
-    code, _, error = run(*words)
+    code, shown, error = run(*words)
     assert code == 0, error
+    assert "dermoscopy" not in shown
     made = read_boxes(tmp_path / "boxes.json")
     assert {box.source for box in made.boxes} == {"segmentation:dark"}
     for box in made.boxes:
         left, top = MOLES[box.image]
         np.testing.assert_allclose(box.xyxy, (left, top, left + SIDE, top + SIDE), atol=1.5)
+
+
+def test_images_without_a_box_are_counted(run, photos, tmp_path):
+    for number in range(2):
+        cv2.imwrite(str(photos / f"flat{number}.png"), np.full((40, 48, 3), 200, np.uint8))
+    words = (*MAKE, photos, "-o", tmp_path / "boxes.json", "--overwrite")
+    assert "Images on which colour found no box: 2" in run(*words)[1]
+    for name in MOLES:
+        (photos / name).unlink()
+    code, shown, _ = run(*words)
+    assert code == 0
+    assert "0 boxes on 2 images" in shown
+    assert "Warning: colour found no box on any image, and the file holds none." in shown
+    made = read_boxes(tmp_path / "boxes.json")
+    assert (len(made.boxes), set(made.images)) == (0, {"flat0.png", "flat1.png"})
 
 
 @pytest.mark.slow
@@ -124,6 +141,23 @@ def test_an_interrupted_run_of_another_method_is_refused(run, photos, tmp_path):
     assert "another method" in error
 
 
+def test_boxes_that_are_there_are_replaced_only_where_it_is_said(run, photos, tmp_path):
+    """An unreadable image shows that the refusal comes first."""
+    output = tmp_path / "boxes.csv"
+    output.write_text("drawn by hand")
+    (photos / "bad.png").write_bytes(b"no image")
+    code, _, error = run(*MAKE, photos, "-o", output)
+    assert code == 2
+    assert f"{output}: already there. Name another file, or give --overwrite" in error
+    assert output.read_text() == "drawn by hand"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.csv", "photos"]
+    (tmp_path / "boxes.png").touch()
+    words = ("-o", output, "--skip-bad", "--show", 1)
+    assert run(*MAKE, photos, *words, "--overwrite")[0] == 0
+    assert len(read_boxes(output).boxes) == 3
+    assert (tmp_path / "boxes.png").stat().st_size  # a sheet is a picture of the boxes, no work of anybody
+
+
 def test_unreadable_images_are_listed_or_skipped(run, photos, tmp_path):
     (photos / "bad.png").write_bytes(b"no image")
     words = (*MAKE, photos, "-o", tmp_path / "boxes.json")
@@ -145,7 +179,7 @@ def test_min_score_drops_boxes_and_keeps_their_images(run, photos, tmp_path):
     scores = sorted(box.score for box in read_boxes(tmp_path / "boxes.json").boxes)
     least = (scores[0] + scores[1]) / 2
     assert scores[0] < least
-    _, shown, _ = run(*words, "--min-score", least)
+    _, shown, _ = run(*words, "--min-score", least, "--overwrite")
     made = read_boxes(tmp_path / "boxes.json")
     assert sorted(box.score for box in made.boxes) == scores[1:]
     assert set(made.images) == set(MOLES)
@@ -160,6 +194,29 @@ def test_a_table_chooses_the_images_and_gives_their_ids(run, photos, table, tmp_
     output = tmp_path / "boxes.csv"
     assert run(*MAKE, photos, "--table", table, "--classes", classes, "-o", output)[0] == 0
     assert {box.image for box in read_boxes(output).boxes} == images
+
+
+@pytest.mark.parametrize("name", ["boxes.csv", "boxes.json", "boxes.parquet"])
+def test_a_box_has_the_class_of_its_image(run, photos, table, tmp_path, name):
+    """Where the table says it: a row without a class, or a table without that column, gives none."""
+    output = tmp_path / name
+    words = (*MAKE, photos, "--table", table, "-o", output, "--overwrite")
+
+    def labels(*more):
+        code, _, error = run(*words, *more)
+        assert code == 0, error
+        return {box.image: box.label for box in read_boxes(output).boxes}
+
+    assert labels() == {"one": "nv", "two": "df", "sub/three": "nv"}
+    assert labels("--classes", "df") == {"two": "df"}
+    table.write_text("image,kind\none,nv\ntwo,\n")
+    assert labels() == {"one": None, "two": None}
+    assert labels("--label-column", "kind") == {"one": "nv", "two": None}
+
+
+def test_the_numbers_of_the_classes_are_those_of_the_whole_table(run, photos, table, tmp_path):
+    assert run(*MAKE, photos, "--table", table, "--classes", "nv", "-o", tmp_path / "boxes.json")[0] == 0
+    assert read_boxes(tmp_path / "boxes.json").classes == ("df", "nv")
 
 
 def test_rare_classes_are_counted_over_the_table(run, photos, tmp_path):
@@ -190,9 +247,22 @@ def test_show_draws_the_least_trusted(run, photos, tmp_path):
         (("--method", "magic"), "no method is called 'magic': choose one of border, colour, consensus"),
         (("--method", "segmentation:lost.onnx"), "lost.onnx: no such file or folder of a segmenter"),
         (("--method", "segmentation:table.csv"), "table.csv: not a known kind of segmenter. Give a"),
+        (("--method", "segmentation:"), "error: segmentation: lacks the path of a segmenter behind it. Give"),
+        (
+            ("--method", "segmentation:net@"),
+            "error: segmentation:net@ lacks the path of a segmenter behind it",
+        ),
         (("--classes", "df"), "--classes df needs a table"),
         (("--table", "table.csv", "--classes", "rare"), "table.csv has no rare class"),
-        (("--table", "table.csv", "--classes", "mel"), "no class is called 'mel'"),
+        (
+            ("--table", "table.csv", "--classes", "MEL, df"),
+            "error: --classes: table.csv has no class 'MEL'. It has 'df', 'nv'; all and rare can be named",
+        ),
+        (
+            ("--table", "table.csv", "--label-column", "dx"),
+            "table.csv: no column 'dx'; the columns are image, l",
+        ),
+        (("--table", "odd.csv"), "odd.csv: a class must be text of 1 to 1000 characters"),
         (("-o", "boxes.xml"), r"boxes.xml: name a .json (COCO), .csv or .parquet file"),
         (("-o", "boxes"), "boxes: name a .json"),
         (("-o", "photos.json"), "photos.json: is a folder"),
@@ -203,10 +273,12 @@ def test_what_cannot_work_is_refused_before_the_work(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos.json").mkdir()
+    (tmp_path / "odd.csv").write_text("image,label\none,n\x7fv\n")
+    before = sorted(tmp_path.iterdir())
     code, _, error = run("boxes", "make", photos, *words)
     assert code == 2
     assert message in error
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "photos.json", "table.csv"]
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_sources_without_images_are_refused(run, table, tmp_path):

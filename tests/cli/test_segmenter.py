@@ -24,10 +24,28 @@ def test_the_command_trains_and_the_card_tells_on_what(folder, run):
         *words, "--output", folder / "a.safetensors", "--accelerator", "cpu", "--batch-size", 2
     )
     assert code == 0, err
-    assert "Trained on 3 images" in out
+    assert "Trained on 3 images. Mean IoU of the masks of 1 others: " in out
     code, out, _ = run("segmenter", "card", folder / "a.safetensors")
     assert code == 0
     assert json.loads(out)["card"]["train_images"] == 3
+
+
+def test_black_masks_are_counted_or_refused(folder, run):
+    words = ["segmenter", "train", folder / "images", folder / "masks", "--epochs", 1, "--image-size", 32]
+    words += ["--output", folder / "a.safetensors", "--accelerator", "cpu", "--batch-size", 2]
+    for number in range(2):
+        Image.new("L", (40, 40)).save(folder / "masks" / f"{number}.png")
+    code, out, err = run(*words, "--validation", 0)
+    assert code == 0, err
+    assert "Trained on 4 images (2 of them without a lesion in the mask)." in out
+    (folder / "a.safetensors").unlink()
+    for number in range(2, 4):
+        Image.new("L", (40, 40)).save(folder / "masks" / f"{number}.png")
+    code, _, err = run(*words)
+    assert code == 2
+    assert f"error: {folder / 'masks'}: the masks of all 3 training images are black" in err
+    assert "Lesions must be bright" in err
+    assert sorted(path.name for path in folder.iterdir()) == ["images", "masks"]
 
 
 def test_a_file_that_is_no_segmenter_ends_in_one_message(folder, run):

@@ -35,6 +35,15 @@ def discs(tmp_path_factory, one_thread):
     return root
 
 
+def stopped_in_epoch_1(step):
+    def stop(self, batch, batch_index):
+        if self.current_epoch == 1:
+            raise SystemExit
+        return step(self, batch, batch_index)
+
+    return stop
+
+
 def config(root, **options):
     fields = {"image_size": (32, 32), "epochs": 2, "batch_size": 4, "zoom": 0.8, "accelerator": "cpu"}
     return SegmenterConfig.build(images=root / "images", masks=root / "masks", **{**fields, **options})
@@ -55,18 +64,10 @@ def test_it_learns_to_find_the_disc_and_the_file_gives_the_same_masks(discs, tmp
 def test_a_stopped_run_goes_on_and_ends_with_the_same_weights(discs, tmp_path, monkeypatch):
     whole = train_segmenter(config(discs), tmp_path / "whole.safetensors").path
     steps = run_module.SegmenterModule.training_step
-    seen = []
-
-    def stop(self, batch, batch_index):
-        seen.append(self.current_epoch)
-        if self.current_epoch == 1:
-            raise SystemExit
-        return steps(self, batch, batch_index)
-
-    monkeypatch.setattr(run_module.SegmenterModule, "training_step", stop)
+    monkeypatch.setattr(run_module.SegmenterModule, "training_step", stopped_in_epoch_1(steps))
     with pytest.raises(KeyboardInterrupt):
         train_segmenter(config(discs), tmp_path / "cut.safetensors")
-    assert 0 in seen
+    assert (tmp_path / "cut.safetensors.training" / "last.ckpt").exists()
     assert not (tmp_path / "cut.safetensors").exists()
     monkeypatch.setattr(run_module.SegmenterModule, "training_step", steps)
     cut = train_segmenter(config(discs), tmp_path / "cut.safetensors").path
@@ -153,6 +154,79 @@ def test_several_masks_of_an_image_cover_it_together(discs, tmp_path):
             mask.save(tmp_path / f"{name}.png")
     (pair,) = [one for one in _pairs(discs, tmp_path) if len(one.masks) == 2]
     assert MaskedImages([pair], (32, 32), zoom=None, seed=0)[0][1].mean() == 1
+
+
+def blacken(masks):
+    for mask in masks:
+        Image.new("L", (64, 64)).save(mask)
+
+
+def test_black_masks_are_refused_and_name_their_folder(discs, tmp_path):
+    """The only lesion left is of the validation part: there is none to learn."""
+    root = shutil.copytree(discs, tmp_path / "some")
+    train, (_, *others) = split_pairs(find_pairs(root / "images", root / "masks"), 0.1, 0)
+    blacken(mask for pair in (*train, *others) for mask in pair.masks)
+    with pytest.raises(DataError, match=f"{root / 'masks'}: the masks of all 22 training images are black"):
+        train_segmenter(config(root), tmp_path / "new" / "a.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["some"]
+
+
+def test_some_black_masks_are_counted(discs, tmp_path):
+    """A lesion of one pixel in 64 x 64 is none where the network sees 32 x 32."""
+    root = shutil.copytree(discs, tmp_path / "some")
+    train, validation = split_pairs(find_pairs(root / "images", root / "masks"), 0.1, 0)
+    blacken(pair.masks[0] for pair in (*train[:3], validation[1]))
+    dot = Image.new("L", (64, 64))
+    dot.putpixel((20, 30), 255)
+    dot.save(train[0].masks[0])
+    done = train_segmenter(config(root, epochs=1), tmp_path / "a.safetensors")
+    assert (done.train, done.train_empty, done.validation, done.validation_empty) == (22, 3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("images/05.jpg", b"no image", "05"),
+        ("masks/05_mask.png", b"no image", "05"),
+        ("masks/05_mask.png", None, "10x12 pixels"),
+    ],
+)
+def test_a_refused_run_leaves_nothing_but_a_checkpoint(discs, tmp_path, monkeypatch, file, content, words):
+    root = shutil.copytree(discs, tmp_path / "some")
+    sound = (root / file).read_bytes()
+
+    def break_it():
+        Image.new("L", (10, 12), 255).save(root / file)
+        if content is not None:
+            (root / file).write_bytes(content)
+
+    break_it()
+    with pytest.raises(DataError, match=words):
+        train_segmenter(config(root), tmp_path / "new" / "a.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["some"]
+
+    (root / file).write_bytes(sound)
+    steps = run_module.SegmenterModule.training_step
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module.SegmenterModule, "training_step", stopped_in_epoch_1(steps))
+        with pytest.raises(KeyboardInterrupt):
+            train_segmenter(config(root), tmp_path / "new" / "a.safetensors")
+    break_it()
+    with pytest.raises(DataError, match=words):
+        train_segmenter(config(root), tmp_path / "new" / "a.safetensors")
+    left = [path.name for path in (tmp_path / "new" / "a.safetensors.training").iterdir()]
+    assert sorted(left) == ["config.json", "last.ckpt"]
+
+
+def test_a_refused_run_leaves_what_is_not_its_own(discs, tmp_path):
+    root = shutil.copytree(discs, tmp_path / "some")
+    (root / "images" / "05.jpg").write_bytes(b"no image")
+    work = tmp_path / "a.safetensors.training"
+    work.mkdir()
+    (work / "notes.txt").touch()
+    with pytest.raises(DataError):
+        train_segmenter(config(root), tmp_path / "a.safetensors")
+    assert [path.name for path in work.iterdir()] == ["notes.txt"]
 
 
 def _pairs(discs, tmp_path):

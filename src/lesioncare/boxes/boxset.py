@@ -93,6 +93,14 @@ class BoxSet:
         known = {image: size or sizes.get(image) for image, size in self.images.items()}
         return replace(self, images=known)
 
+    def with_labels(self, labels: Mapping[str, str], classes: Iterable[str] = ()) -> "BoxSet":
+        """The same with the class of its image, where `labels` has one, for each box that has none.
+
+        The classes are followed by `classes`, and then by what the boxes name and these lack (sorted).
+        """
+        boxes = [box if box.label else replace(box, label=labels.get(box.image)) for box in self.boxes]
+        return BoxSet.of(boxes, self.images, dict.fromkeys((*self.classes, *classes)))
+
     def _check_classes(self) -> None:
         for name in self.classes:
             check_name(name, "a class")

@@ -19,6 +19,8 @@ Order = Literal["file", "random", "score"]
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#FFFFFF")
 CAPTION = 14
 GAP = 4
+SHORTEST_ID = 12
+"""Characters of an id that a caption shows at least; where less would be left, the score gives way."""
 PAPER, INK = "#202020", "#F0F0F0"
 
 __all__ = ["Order", "contact_sheet", "write_sheet"]
@@ -36,7 +38,8 @@ def contact_sheet(
     """Draw images with their boxes, in rows of at most eight.
 
     Boxes have the colour of their source, or of their class where there is one source only; the top line says
-    which is which.
+    which is which. Below each image stand its id and the score of its least trusted box, unless the score of
+    every box is 1.
 
     Args:
         boxset: what to draw.
@@ -58,6 +61,8 @@ def contact_sheet(
     images = ImageFolder(image_root)
     colours, named = _colours(boxset.boxes)
     grouped = boxset.by_image()
+    trusted = all(box.score == 1 for box in boxset.boxes)  # people's boxes, say: nothing to tell
+    scores = {} if trusted else _least_scores(boxset)
     columns = min(8, len(chosen))
     step = (tile + GAP, tile + GAP + CAPTION)
     sheet = Image.new("RGB", (columns * step[0], CAPTION + GAP + -(-len(chosen) // columns) * step[1]), PAPER)
@@ -66,7 +71,7 @@ def contact_sheet(
         row, column = divmod(number, columns)
         left, top = column * step[0], CAPTION + GAP + row * step[1]
         sheet.paste(_draw_tile(images, image, grouped[image], colours, tile), (left, top))
-        ImageDraw.Draw(sheet).text((left, top + tile), _caption(image, tile), fill=INK)
+        ImageDraw.Draw(sheet).text((left, top + tile), _caption(image, scores.get(image), tile), fill=INK)
     return sheet
 
 
@@ -85,13 +90,16 @@ def _choose(boxset: BoxSet, order: str, seed: int) -> list[str]:
     if order == "random":
         random.Random(seed).shuffle(images)  # noqa: S311  a choice to look at, not a secret
     elif order == "score":
-        least = dict.fromkeys(images, 2.0)  # no box: last
-        for box in boxset.boxes:
-            least[box.image] = min(least[box.image], box.score)
-        images.sort(key=least.__getitem__)
+        least = _least_scores(boxset)
+        images.sort(key=lambda image: least.get(image, 2.0))  # no box: last
     elif order != "file":
         raise ConfigError(f"order must be file, random or score, but got {order!r}.")
     return images
+
+
+def _least_scores(boxset: BoxSet) -> dict[str, float]:
+    """Score of the least trusted box of each image that has one."""
+    return {image: min(box.score for box in boxes) for image, boxes in boxset.by_image().items() if boxes}
 
 
 def _colours(boxes: Sequence[Box]) -> tuple[Mapping[Box, str], Mapping[str, str]]:
@@ -126,7 +134,12 @@ def _draw_tile(
     return small
 
 
-def _caption(image: str, tile: int) -> str:
-    """The end of an id, which differs more than its beginning."""
+def _caption(image: str, score: float | None, tile: int) -> str:
+    """The end of an id, which differs more than its beginning, and the score, as in `img_012 .43`."""
+    # Two blanks: one is so narrow here that the score would look like a suffix of the id.
+    said = "" if score is None else f"  {score:.2f}".replace(" 0", " ")
     most = max(1, tile // 6)
-    return image if len(image) <= most else f"...{image[-most + 3 :]}"
+    if most - len(said) < min(len(image), SHORTEST_ID):
+        said = ""
+    most -= len(said)
+    return (image if len(image) <= most else f"...{image[-most + 3 :]}") + said

@@ -63,15 +63,25 @@ def convert(
         str | None, typer.Option(help="Columns of a table to write; only these are written.")
     ] = None,
     components: Components = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file or a folder of boxes that is there.")
+    ] = False,
 ) -> None:
     """Convert boxes to another format, and say what that format cannot hold."""
-    from lesioncare.boxes.formats import read_boxes, write_boxes  # noqa: PLC0415  pandas and pyarrow
+    from lesioncare.boxes.formats import (  # noqa: PLC0415  pandas and pyarrow
+        check_target,
+        read_boxes,
+        write_boxes,
+    )
     from lesioncare.cli.boxes_show import show_converted  # noqa: PLC0415
 
+    check_target(target, to_format, overwrite=overwrite)
     boxset = read_boxes(
         source, from_format, image_root=images, columns=_columns(columns), components=components
     )
-    losses = write_boxes(boxset, target, to_format, image_root=images, columns=_columns(to_columns))
+    losses = write_boxes(
+        boxset, target, to_format, image_root=images, columns=_columns(to_columns), overwrite=overwrite
+    )
     show_converted(boxset, losses, target)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial as with_options
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +41,10 @@ def make(
         typer.Option(help=f"{METHODS}; or segmentation:PATH, a segmenter of your own for any kind of image."),
     ] = "segmenter",
     table: Annotated[
-        Path | None, typer.Option(help="Table of the images of the folder; the others are left out.")
+        Path | None,
+        typer.Option(
+            help="Table of the images of the folder; the others are left out. Boxes get its classes."
+        ),
     ] = None,
     classes: Annotated[
         str, typer.Option(help="all; rare, as counted over the whole table; or names: DF,VASC.")
@@ -59,6 +63,7 @@ def make(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images.")] = False,
     min_score: Annotated[float, typer.Option(help="Drop less trusted boxes.", min=0, max=1)] = 0,
     show: Annotated[int, typer.Option(help="Draw so many of the least trusted, as OUTPUT.png.", min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Make a box on each skin lesion, without annotators, with a score in 0 to 1 of how far to trust it.
 
@@ -67,6 +72,7 @@ def make(
     """
     from lesioncare.boxes.formats import write_boxes  # noqa: PLC0415  these load OpenCV and pandas
     from lesioncare.boxes.generation import (  # noqa: PLC0415
+        for_dermoscopy_only,
         make_boxes,
         method_named,
         run_in_processes,
@@ -75,25 +81,21 @@ def make(
     from lesioncare.boxes.sheet import contact_sheet, write_sheet  # noqa: PLC0415
     from lesioncare.cli.boxes_show import show_made, show_sheet, show_skipped  # noqa: PLC0415
 
-    _check_output(output)
-    maker = method_named(method)
+    _check_output(output, overwrite=overwrite)
+    maker, dermoscopy = method_named(method), for_dermoscopy_only(method)
     runner = run_in_processes if ray is None else with_options(run_on_ray, address=ray)
-    if images.is_dir() and table is None:
-        if classes != "all":
-            raise ConfigError(f"--classes {classes} needs a table of the images (--table).")
-        paths = _of_folder(images)
-    else:
-        paths = _of_table(images, table, classes, image=image_column, label=label_column)
+    chosen = _choose(images, table, classes, image=image_column, label=label_column)
     partial = output.with_name(f"{output.name}.partial")
-    with _bar(len(paths)) as progress:
+    with _bar(len(chosen.paths)) as progress:
         made = make_boxes(
-            paths, maker, workers=workers, progress=progress, resume=partial, skip_bad=skip_bad, runner=runner
-        )
-    boxes = made.boxes.at_least(min_score)
+            chosen.paths, maker, workers=workers, progress=progress, resume=partial, skip_bad=skip_bad,
+            runner=runner,
+        )  # fmt: skip
+    boxes = made.boxes.with_labels(chosen.labels, chosen.classes).at_least(min_score)
     write_boxes(boxes, output)
     partial.unlink(missing_ok=True)
     show_skipped(made.skipped)
-    show_made(made.boxes, boxes, output)
+    show_made(made.boxes, boxes, output, method=method, for_dermoscopy_only=dermoscopy)
     if show:
         sheet = output.with_suffix(".png")
         root = images if images.is_dir() else images.parent
@@ -101,9 +103,9 @@ def make(
         show_sheet(min(show, len(boxes.images)), len(boxes.images), sheet)
 
 
-def _check_output(output: Path) -> None:
+def _check_output(output: Path, *, overwrite: bool) -> None:
     """Before the work, not after it."""
-    from lesioncare.boxes.formats import FORMATS  # noqa: PLC0415  as above
+    from lesioncare.boxes.formats import FORMATS, check_target  # noqa: PLC0415  as above
     from lesioncare.boxes.formats.catalogue import BY_SUFFIX  # noqa: PLC0415
 
     name = BY_SUFFIX.get(output.suffix.lower())
@@ -112,8 +114,26 @@ def _check_output(output: Path) -> None:
             f"{output}: name a .json (COCO), .csv or .parquet file; lesioncare boxes convert makes other "
             "formats of it."
         )
-    if output.is_dir():
-        raise ConfigError(f"{output}: is a folder. Name a file (--output).")
+    check_target(output, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Path of each image and its class, if a table tells it, both by id; the classes in their order."""
+
+    paths: dict[str, Path]
+    labels: dict[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+
+def _choose(
+    images: Path, table: Path | None, classes: str, *, image: str | None, label: str | None
+) -> _Chosen:
+    if not images.is_dir() or table is not None:
+        return _of_table(images, table, classes, image=image, label=label)
+    if classes != "all":
+        raise ConfigError(f"--classes {classes} needs a table of the images (--table).")
+    return _Chosen(_of_folder(images))
 
 
 def _of_folder(folder: Path) -> dict[str, Path]:
@@ -132,25 +152,36 @@ def _of_folder(folder: Path) -> dict[str, Path]:
 
 def _of_table(
     images: Path, table: Path | None, classes: str, *, image: str | None, label: str | None
-) -> dict[str, Path]:
-    """The images of a table that are of the classes, by their ids."""
-    import dataclasses  # noqa: PLC0415
-
+) -> _Chosen:
+    """The images of a table that are of the classes."""
+    from lesioncare.boxes.boxset import check_name  # noqa: PLC0415  as above
     from lesioncare.data import Columns, load_table  # noqa: PLC0415  loads torch
     from lesioncare.rawtable import read_header  # noqa: PLC0415
 
     if table is not None and not images.is_dir():
         raise DataError(f"{images}: no such folder of images. Beside --table, give their folder.")
     source = images if table is None else table
-    columns = Columns.guess(read_header(source))
-    columns = dataclasses.replace(
+    header = read_header(source)
+    if label is not None and label not in header:
+        raise DataError(
+            f"{source}: no column {label!r}; the columns are {', '.join(header)}. Name the right one "
+            "(--label-column)."
+        )
+    columns = Columns.guess(header)
+    columns = replace(
         columns, image=image or columns.image, label=label or columns.label, group=None, split=None, box=None
     )
     root = None if table is None else images
     loaded = load_table(source, columns, image_root=root, require_labels=classes != "all")
+    for name in loaded.classes:
+        check_name(name, f"{source}: a class")
     wanted = _wanted(loaded, classes)
-    rows = zip(loaded.frame["image"], loaded.frame["path"], loaded.labels.tolist(), strict=True)
-    return {name: Path(path) for name, path, code in rows if wanted is None or code in wanted}
+    rows = list(zip(loaded.frame["image"], loaded.frame["path"], loaded.labels.tolist(), strict=True))
+    return _Chosen(
+        {name: Path(path) for name, path, code in rows if wanted is None or code in wanted},
+        {name: loaded.classes[code] for name, _, code in rows if code >= 0},
+        loaded.classes,
+    )
 
 
 def _wanted(table: "ImageTable", classes: str) -> set[int] | None:
@@ -160,10 +191,18 @@ def _wanted(table: "ImageTable", classes: str) -> set[int] | None:
     if classes == "all":
         return None
     names = [name.strip() for name in classes.split(",")]
-    chosen = rare_classes(table.class_counts(), "auto" if names == ["rare"] else names)
-    if not chosen:
-        raise ConfigError(f"--classes rare: {table.source} has no rare class. Name the classes, or all.")
-    return {table.classes.index(name) for name in chosen}
+    if names == ["rare"]:
+        chosen = rare_classes(table.class_counts(), "auto")
+        if not chosen:
+            raise ConfigError(f"--classes rare: {table.source} has no rare class. Name the classes, or all.")
+        return {table.classes.index(name) for name in chosen}
+    unknown = [name for name in names if name not in table.classes]
+    if unknown:
+        raise ConfigError(
+            f"--classes: {table.source} has no class {', '.join(map(repr, unknown))}. It has "
+            f"{', '.join(map(repr, table.classes))}; all and rare can be named alone."
+        )
+    return {table.classes.index(name) for name in names}
 
 
 @contextmanager

@@ -31,20 +31,29 @@ def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
         _line(f"The size of {unknown} images is unknown; name their folder (--images) if it matters.")
 
 
-def show_made(made: BoxSet, kept: BoxSet, target: Path) -> None:
+def show_made(made: BoxSet, kept: BoxSet, target: Path, *, method: str, for_dermoscopy_only: bool) -> None:
     """Print how many boxes were made and kept, how far to trust them, and where they do not work."""
     scores = [box.score for box in kept.boxes]
     _line(f"{len(scores)} boxes on {len(kept.images)} images: {target.resolve()}")
+    bare = len(made.images) - len({box.image for box in made.boxes})
+    if bare and not made.boxes:
+        _line(
+            f"Warning: {method} found no box on any image, and the file holds none. Look at the images, or "
+            "try another --method."
+        )
+    elif bare:
+        _line(f"Images on which {method} found no box: {bare}")
     dropped = len(made.boxes) - len(scores)
     if dropped:
         _line(f"Dropped for their score: {dropped}")
     if scores:
         least = sum(score < DISTRUSTED for score in scores)
         _line(f"Mean score {sum(scores) / len(scores):.2f}; {least} least trusted (below {DISTRUSTED})")
-    _line(
-        "Saliency and the shipped segmenter are for dermoscopy only: on chest X-rays and ultrasound they "
-        "fail. Use a segmenter of your own (--method segmentation:PATH) or people there."
-    )
+    if for_dermoscopy_only:
+        _line(
+            "Saliency and the shipped segmenter are for dermoscopy only: on chest X-rays and ultrasound they "
+            "fail. Use a segmenter of your own (--method segmentation:PATH) or people there."
+        )
 
 
 def show_skipped(skipped: Mapping[str, str]) -> None:

@@ -37,7 +37,8 @@ def train(
     masks: Annotated[
         Path,
         typer.Argument(
-            help="Folder of masks, .png: named like their image, perhaps with _mask or the like behind it.",
+            help="Folder of masks, .png, lesions bright on black: named like their image, perhaps with "
+            "_mask or the like behind it.",
             show_default=False,
         ),
     ],

@@ -13,12 +13,17 @@ __all__ = ["show_card", "show_trained"]
 
 def show_trained(trained: TrainedSegmenter) -> None:
     """Print on how much the segmenter learnt, and its score."""
-    text = f"Trained on {trained.train} images."
+    text = f"Trained on {trained.train} images{_of_them_empty(trained.train_empty)}."
     if trained.validation_iou is not None:
-        text += f" Mean IoU of the masks of {trained.validation} others: {trained.validation_iou:.3f}."
+        others = f"{trained.validation} others{_of_them_empty(trained.validation_empty)}"
+        text += f" Mean IoU of the masks of {others}: {trained.validation_iou:.3f}."
     Console().print(text, highlight=False)
 
 
 def show_card(spec: SegmenterSpec) -> None:
     """Print the description of a segmenter's file, as json."""
     Console().print_json(json.dumps(asdict(spec)))
+
+
+def _of_them_empty(count: int) -> str:
+    return f" ({count} of them without a lesion in the mask)" if count else ""

@@ -111,9 +111,32 @@ def test_an_older_file_is_replaced_but_a_full_folder_is_not(name, tmp_path):
     if FORMATS[name].folder:
         with pytest.raises(DataError, match="not an empty folder"):
             write_boxes(SAMPLE, path, name)
+        write_boxes(BoxSet(), path, name, overwrite=True)
+        assert not read_boxes(path, name, image_root=tmp_path).images
+        assert [file.name for file in tmp_path.iterdir()] == [path.name]
     else:
         write_boxes(BoxSet(), path, name)
         assert read_boxes(path, name) == BoxSet()
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_a_folder_that_cannot_be_replaced_stays_as_it_was(name, tmp_path, monkeypatch):
+    """The old folder is moved away, the new one cannot take its place, the old one comes back."""
+    path, move, moved = tmp_path / "out", Path.rename, []
+    write_boxes(SAMPLE, path, name)
+    before = sorted(path.rglob("*"))
+
+    def full(source, target):
+        moved.append(source)
+        if len(moved) == 2:
+            raise OSError("no space left")
+        return move(source, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(DataError, match=r"cannot be written \(no space left\)"):
+        write_boxes(BoxSet((), {"new.png": (9, 9)}), path, name, overwrite=True)
+    assert sorted(path.rglob("*")) == before
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 @every_format

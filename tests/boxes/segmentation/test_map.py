@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from lesioncare.boxes.generation import MapToBox, SaliencyBoxes, make_boxes, method_named
+from lesioncare.boxes.generation import (
+    MapToBox,
+    SaliencyBoxes,
+    for_dermoscopy_only,
+    make_boxes,
+    method_named,
+)
 from lesioncare.boxes.generation.methods import METHODS
 from lesioncare.boxes.segmentation import OwnSegmentation, SegmentationMap
 from lesioncare.boxes.segmentation.shipped import shipped_file
@@ -146,6 +152,20 @@ def test_a_method_by_path(tmp_path):
     maker = method_named(f"segmentation:{path}")
     assert maker.name == "segmentation:tiny"
     assert (maker.to_box, maker.ladder) == (METHODS["segmenter"].to_box, METHODS["segmenter"].ladder)
+
+
+def test_saliency_and_the_shipped_segmenter_are_for_dermoscopy_only(tmp_path, monkeypatch):
+    (tmp_path / "sam").mkdir()
+    (tmp_path / "sam" / "config.json").write_text('{"model_type": "sam"}')
+    monkeypatch.chdir(shipped_file().parent)
+    known = [
+        *METHODS,
+        "segmentation:shipped",
+        "segmentation:lesion.safetensors",
+        f"segmentation:{tmp_path}/sam",
+    ]
+    assert all(for_dermoscopy_only(name) for name in known)
+    assert not for_dermoscopy_only(f"segmentation:{own(tmp_path)}")
 
 
 def test_a_method_of_a_damaged_file_is_refused_before_the_first_image(tmp_path):

@@ -2,13 +2,53 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from lesioncare.errors import DataError
 
-__all__ = ["inside", "writing_file", "writing_folder"]
+__all__ = ["check_file", "check_folder", "inside", "writing_file", "writing_folder"]
+
+
+def check_file(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path where a file would be lost, or where no file can be.
+
+    Raises:
+        DataError: a folder is there, or, without `overwrite`, a file.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder. Name a file.")
+    if path.exists() and not overwrite:
+        raise DataError(f"{path}: already there. Name another file, or give --overwrite to replace it.")
+
+
+def check_folder(path: Path, replaces: Collection[str] | None) -> None:
+    """Refuse a path where something would be lost.
+
+    Args:
+        path: the folder to be written.
+        replaces: suffixes of the files that may be deleted with the folder they are in; None keeps all.
+
+    Raises:
+        DataError: there is a file, or a folder with something in it that may not be deleted.
+    """
+    if path.is_file():
+        raise DataError(f"{path}: already there, and a file. Remove it, or name a folder.")
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    if replaces is None:
+        raise DataError(
+            f"{path}: already there and not an empty folder. Name another, or give --overwrite "
+            "(overwrite=True) to replace its boxes."
+        )
+    # Whoever names the folder of the photographs by mistake must not lose them.
+    kept = sorted(str(file.relative_to(path)) for file in _files(path) if file.suffix.lower() not in replaces)
+    if kept:
+        raise DataError(
+            f"{path}: holds {len(kept)} files that are no boxes of this format, first {kept[0]!r}. Name "
+            "another folder: only one of nothing but boxes is replaced."
+        )
 
 
 @contextmanager
@@ -24,20 +64,24 @@ def writing_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def writing_folder(path: Path) -> Iterator[Path]:
+def writing_folder(path: Path, replaces: Collection[str] | None = None) -> Iterator[Path]:
     """Give a temporary folder beside `path`; rename it when the block ends without an exception.
 
     Raises:
-        DataError: `path` is there and not an empty folder, or the folder cannot be written.
+        DataError: `path` may not be replaced (see `check_folder`), or the folder cannot be written.
     """
-    with _temporary(path) as temporary:
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            raise DataError(f"{path}: already there and not an empty folder. Remove it, or name another.")
+    with _temporary(path) as temporary, _temporary(path) as old:
+        check_folder(path, replaces)
         temporary.mkdir()
         yield temporary
         if path.is_dir():
-            path.rmdir()
-        temporary.rename(path)
+            path.rename(old)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if old.is_dir():
+                old.rename(path)
+            raise
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -52,6 +96,10 @@ def inside(folder: Path, name: str) -> Path:
     path = folder / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
 
 
 @contextmanager

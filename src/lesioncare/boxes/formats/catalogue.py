@@ -1,12 +1,12 @@
 """The box formats by name, and reading and writing any of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from lesioncare.boxes.boxset import BoxSet, Size
 from lesioncare.boxes.formats import coco, labelstudio, masks, table, voc, yolo
-from lesioncare.boxes.formats.atomic import writing_file, writing_folder
+from lesioncare.boxes.formats.atomic import check_file, check_folder, writing_file, writing_folder
 from lesioncare.boxes.formats.bounds import read_start
 from lesioncare.boxes.formats.folder import ImageFolder, files_below
 from lesioncare.boxes.formats.format import EVERYTHING, Format, Reading
@@ -15,9 +15,13 @@ from lesioncare.errors import ConfigError, DataError
 
 FORMATS: Mapping[str, Format] = {
     "coco": Format(coco.read_coco, coco.write_coco, EVERYTHING),
-    "voc": Format(voc.read_voc, voc.write_voc, EVERYTHING - {"classes"}, folder=True),
+    "voc": Format(voc.read_voc, voc.write_voc, EVERYTHING - {"classes"}, folder=frozenset({".xml"})),
     "yolo": Format(
-        yolo.read_yolo, yolo.write_yolo, frozenset({"label", "classes"}), folder=True, needs_sizes=True
+        yolo.read_yolo,
+        yolo.write_yolo,
+        frozenset({"label", "classes"}),
+        folder=frozenset({".txt", ".yaml"}),
+        needs_sizes=True,
     ),
     "csv": Format(table.read_csv, table.write_csv, EVERYTHING - {"classes"}),
     "rsna": Format(table.read_csv, table.write_rsna, frozenset({"id"})),
@@ -43,7 +47,7 @@ BY_SUFFIX = {
 }
 BY_COLUMNS = {"csv": table.write_csv, "parquet": table.write_parquet}
 
-__all__ = ["FORMATS", "detect_format", "read_boxes", "write_boxes"]
+__all__ = ["FORMATS", "check_target", "detect_format", "read_boxes", "write_boxes"]
 
 
 def read_boxes(
@@ -86,6 +90,31 @@ def read_boxes(
     return boxset if images is None else boxset.with_sizes(_readable_sizes(boxset, images))
 
 
+def check_target(
+    path: Path,
+    format: str | None = None,  # noqa: A002  as above
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Refuse what `write_boxes` could not write to, or what it would replace; to be called before the work.
+
+    Args:
+        path: the file or folder.
+        format: a key of `FORMATS`; by default found from the suffix.
+        overwrite: whether a file, or a folder of nothing but boxes, may be replaced.
+
+    Raises:
+        DataError: it is there.
+        ConfigError: there is no such format, or it cannot be written.
+    """
+    name = format or _format_to_write(path)
+    _writer(name)
+    if _is_folder(name, path):
+        check_folder(path, _replaced(name, path, overwrite))
+    else:
+        check_file(path, overwrite=overwrite)
+
+
 def write_boxes(
     boxset: BoxSet,
     path: Path,
@@ -93,6 +122,7 @@ def write_boxes(
     *,
     image_root: Path | None = None,
     columns: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> Losses:
     """Write boxes in any format but masks; a file is replaced as a whole, a folder must not be there.
 
@@ -102,6 +132,7 @@ def write_boxes(
         format: a key of `FORMATS`; by default found from the suffix.
         image_root: folder of the images, for formats in fractions if the set does not know the sizes.
         columns: fields to write to a table, and the column of each.
+        overwrite: whether a folder of nothing but boxes of this format may be replaced, too.
 
     Returns:
         What the format cannot hold of this set; say it to the user.
@@ -111,21 +142,23 @@ def write_boxes(
         ConfigError: there is no such format, or it cannot be written in this way.
     """
     name = format or _format_to_write(path)
-    chosen = _format(name)
+    chosen, write = _format(name), _writer(name)
     if image_root is not None:
         boxset = boxset.with_sizes(ImageFolder(image_root).sizes(_unknown(boxset)))
     if chosen.needs_sizes:
         _check_sizes(boxset, name)
     if columns is not None and name not in BY_COLUMNS:
         raise ConfigError(f"columns: {name} has no columns; choose from {', '.join(BY_COLUMNS)}.")
-    if chosen.write is None:
-        raise ConfigError(f"{name} can be read, but not written. Choose from {', '.join(_writable())}.")
-    writing = writing_folder if chosen.folder and path.suffix.lower() != ".xml" else writing_file
-    with writing(path) as temporary:
+    writing = (
+        writing_folder(path, _replaced(name, path, overwrite))
+        if _is_folder(name, path)
+        else writing_file(path)
+    )
+    with writing as temporary:
         if columns is not None:
             BY_COLUMNS[name](boxset, temporary, columns)
         else:
-            chosen.write(boxset, temporary)
+            write(boxset, temporary)
     return losses_of(boxset, name, chosen.holds if columns is None else table.held(columns))
 
 
@@ -155,6 +188,26 @@ def _format(name: str) -> Format:
     if name not in FORMATS:
         raise ConfigError(f"there is no box format {name!r}. Choose from {', '.join(FORMATS)}.")
     return FORMATS[name]
+
+
+def _writer(name: str) -> Callable[[BoxSet, Path], None]:
+    write = _format(name).write
+    if write is None:
+        raise ConfigError(f"{name} can be read, but not written. Choose from {', '.join(_writable())}.")
+    return write
+
+
+def _is_folder(name: str, path: Path) -> bool:
+    """Whether boxes are written as a folder there; one image's VOC boxes can be a file."""
+    return bool(FORMATS[name].folder) and path.suffix.lower() != ".xml"
+
+
+def _replaced(name: str, path: Path, overwrite: bool) -> frozenset[str] | None:
+    """Suffixes of the files of a folder that may be deleted with it; None without `overwrite`."""
+    if not overwrite:
+        return None
+    is_ours = path.is_dir() and _format_of_folder(path) == name
+    return FORMATS[name].folder if is_ours else frozenset()
 
 
 def _writable() -> list[str]:

@@ -37,12 +37,12 @@ class Format:
         read: reads a file or folder.
         write: writes to a path that is not there yet, or into an empty folder; None if it can only be read.
         holds: the part of `EVERYTHING` that survives a round trip.
-        folder: written as a folder.
+        folder: suffixes of the files of a folder that it is written as; none if it is written as a file.
         needs_sizes: cannot be written while the size of an image is unknown.
     """
 
     read: Callable[[Path, Reading], BoxSet]
     write: Callable[[BoxSet, Path], None] | None
     holds: frozenset[str]
-    folder: bool = False
+    folder: frozenset[str] = frozenset()
     needs_sizes: bool = False

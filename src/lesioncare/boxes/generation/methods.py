@@ -16,6 +16,7 @@ from lesioncare.boxes.saliency import (
     SpectralResidual,
 )
 from lesioncare.boxes.segmentation import SegmentationMap
+from lesioncare.boxes.segmentation.shipped import shipped_file
 from lesioncare.boxes.segmentation.source import SHIPPED, find_source
 from lesioncare.errors import ConfigError
 
@@ -55,7 +56,7 @@ METHODS: Mapping[str, BoxMaker] = {
 }
 """Maker by name, with parameters tuned on ISIC 2017."""
 
-__all__ = ["METHODS", "method_named", "segmenter_boxes"]
+__all__ = ["METHODS", "for_dermoscopy_only", "method_named", "segmenter_boxes"]
 
 
 def method_named(name: str) -> BoxMaker:
@@ -76,3 +77,17 @@ def method_named(name: str) -> BoxMaker:
             f"no method is called {name!r}: choose one of {', '.join(METHODS)}, or segmentation:PATH."
         )
     return METHODS[name]
+
+
+def for_dermoscopy_only(name: str) -> bool:
+    """Whether a method is saliency or the shipped segmenter, and so fails on other images.
+
+    Segment Anything counts as saliency: it is told by it where to look.
+
+    Raises:
+        ModelError: as for `method_named`.
+    """
+    if not name.startswith(SEGMENTATION):
+        return True
+    source = find_source(name.removeprefix(SEGMENTATION))
+    return source.kind == "sam" or source.path.resolve() == shipped_file().resolve()

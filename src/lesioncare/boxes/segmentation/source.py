@@ -68,7 +68,10 @@ def find_source(where: str) -> Source:
         return Source("file", shipped_file())
     path = Path(where).expanduser()
     name, at, file = where.partition("@")
-    if at and not path.exists():
+    by_name = bool(at) and not path.exists()
+    if not (file if by_name else where).strip():  # to Python, a path of no characters is the current folder
+        raise ModelError(f"segmentation:{where} lacks the path of a segmenter behind it. {ACCEPTED}")
+    if by_name:
         return Source("torchvision", _existing(Path(file).expanduser()), name)
     kind = _kind_of_folder(path) if path.is_dir() else _BY_SUFFIX.get(_existing(path).suffix.lower())
     if kind is None:

@@ -77,6 +77,10 @@ class MaskedImages(Dataset[tuple[Tensor, Tensor]]):
         zoom: smallest share of the area of a crop; None changes nothing.
         seed: of the changes.
 
+    Attributes:
+        empty: number of images without a lesion, as their masks are held: black ones, and those with a lesion
+            of less than half a pixel.
+
     Raises:
         DataError: a file cannot be read, or image and mask have other sizes.
     """
@@ -89,6 +93,7 @@ class MaskedImages(Dataset[tuple[Tensor, Tensor]]):
         kept = (round(size[0] * spare), round(size[1] * spare))
         title = "Reading training images" if zoom is not None else "Reading validation images"
         self._samples = [_read(pair, kept) for pair in tqdm(pairs, title, disable=None)]
+        self.empty = sum(not mask.any() for _, mask in self._samples)
         self._change = None if zoom is None else _random_change(size, zoom)
 
     def __len__(self) -> int:

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from torch.utils.data import DataLoader
 from lesioncare.boxes.segmentation import SegmenterSpec, save_segmenter
 from lesioncare.boxes.segmentation.file import build_network
 from lesioncare.data import EpochSampler
-from lesioncare.errors import ConfigError, ModelError, RunError
+from lesioncare.errors import ConfigError, DataError, ModelError, RunError
 from lesioncare.evaluation.files import write_file
 from lesioncare.training.models import read_weights
 from lesioncare.training.module import Feed
@@ -27,6 +29,7 @@ from lesioncare.training.segmentation.pairs import MaskedImages, Pair, find_pair
 from lesioncare.training.trainer import precision_of, quiet
 
 Batches = DataLoader[tuple[Tensor, Tensor]]
+CHECKPOINT = "last.ckpt"
 
 __all__ = ["TrainedSegmenter", "train_segmenter"]
 
@@ -40,19 +43,23 @@ class TrainedSegmenter:
         train: images that it learnt from.
         validation: images that its score is measured on.
         validation_iou: mean IoU of their masks in [0, 1]; None without such images.
+        train_empty: those of `train` without a lesion in their mask.
+        validation_empty: those of `validation`; finding nothing on them is an IoU of 1.
     """
 
     path: Path
     train: int
     validation: int
     validation_iou: float | None
+    train_empty: int = 0
+    validation_empty: int = 0
 
 
 def train_segmenter(config: SegmenterConfig, output: Path) -> TrainedSegmenter:
     """Train a segmenter and write its file.
 
     A run that was stopped goes on after its last finished epoch, from the folder `OUTPUT.training`, which is
-    removed at the end.
+    removed at the end. A run that is refused leaves no such folder.
 
     Args:
         config: all options.
@@ -73,11 +80,12 @@ def train_segmenter(config: SegmenterConfig, output: Path) -> TrainedSegmenter:
         network = build_network(spec)
         load_encoder(network, config)
         _check_size(network, spec)
-        work = _open(output, config)
-        batches, checks = _loaders(config, train, validation)
-        module = SegmenterModule(network, spec, config, len(batches))
-        trainer = _trainer(config, work)
-        _fit(trainer, module, batches, checks, work)
+        with _working(output, config) as work:
+            images, others = _read(config, train, validation)
+            batches, checks = _loaders(config, images, others)
+            module = SegmenterModule(network, spec, config, len(batches))
+            trainer = _trainer(config, work)
+            _fit(trainer, module, batches, checks, work)
     iou = trainer.callback_metrics.get("validation_iou")
     card = {
         "note": config.note,
@@ -90,7 +98,14 @@ def train_segmenter(config: SegmenterConfig, output: Path) -> TrainedSegmenter:
     }
     save_segmenter(output, dataclasses.replace(spec, card=card), network.state_dict(), half=config.half)
     shutil.rmtree(work)
-    return TrainedSegmenter(output, len(train), len(validation), None if iou is None else float(iou))
+    return TrainedSegmenter(
+        output,
+        len(train),
+        len(validation),
+        None if iou is None else float(iou),
+        images.empty,
+        0 if others is None else others.empty,
+    )
 
 
 _LOCAL = {"images", "masks", "weights", "workers", "accelerator", "mirrored", "note"}
@@ -155,21 +170,47 @@ def _check_size(network: nn.Module, spec: SegmenterSpec) -> None:
     network.train()
 
 
-def _open(output: Path, config: SegmenterConfig) -> Path:
-    """The folder of a run under way, which belongs to these options alone."""
+@contextmanager
+def _working(output: Path, config: SegmenterConfig) -> Iterator[Path]:
+    """The folder of a run under way, of these options alone; it outlives an error only with a checkpoint."""
     work = output.with_name(f"{output.name}.training")
     options, text = work / "config.json", json.dumps(config.model_dump(mode="json"), indent=1, sort_keys=True)
     if options.exists() and options.read_text() != text:
         raise RunError(f"{work}: holds a run with other options. Finish it, or remove the folder.")
-    work.mkdir(parents=True, exist_ok=True)
-    write_file(options, text.encode())
-    return work
+    made = [work, *(folder for folder in work.parents if not folder.exists())]
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        write_file(options, text.encode())
+        yield work
+    except BaseException:
+        if not (work / CHECKPOINT).exists():
+            with suppress(OSError):  # never made, or there is something in it that is not ours
+                options.unlink(missing_ok=True)
+                for folder in made:
+                    folder.rmdir()
+        raise
+
+
+def _read(
+    config: SegmenterConfig, train: list[Pair], validation: list[Pair]
+) -> tuple[MaskedImages, MaskedImages | None]:
+    """Images to learn from, and those that are only scored, if any."""
+    images = MaskedImages(train, config.image_size, zoom=config.zoom, seed=config.seed)
+    if images.empty == len(images):
+        height, width = config.image_size
+        raise DataError(
+            f"{config.masks}: the masks of all {len(images)} training images are black: there is no lesion "
+            "to learn. Lesions must be bright (255, or 1) on black; if they are but a dot at "
+            f"{height}x{width} pixels, give a larger --image-size."
+        )
+    if not validation:
+        return images, None
+    return images, MaskedImages(validation, config.image_size, zoom=None, seed=config.seed)
 
 
 def _loaders(
-    config: SegmenterConfig, train: list[Pair], validation: list[Pair]
+    config: SegmenterConfig, images: MaskedImages, others: MaskedImages | None
 ) -> tuple[Batches, Batches | None]:
-    images = MaskedImages(train, config.image_size, zoom=config.zoom, seed=config.seed)
     batches = DataLoader(
         images,
         batch_size=min(config.batch_size, len(images)),
@@ -178,15 +219,15 @@ def _loaders(
         persistent_workers=config.workers > 0,
         drop_last=True,
     )
-    if not validation:
-        return batches, None
-    checks = MaskedImages(validation, config.image_size, zoom=None, seed=config.seed)
-    return batches, DataLoader(checks, batch_size=config.batch_size)
+    return batches, None if others is None else DataLoader(others, batch_size=config.batch_size)
 
 
 def _trainer(config: SegmenterConfig, work: Path) -> pl.Trainer:
     keep_last = ModelCheckpoint(
-        dirpath=work, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+        dirpath=work,
+        filename=Path(CHECKPOINT).stem,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
     )
     return pl.Trainer(
         max_epochs=config.epochs,
@@ -204,7 +245,7 @@ def _trainer(config: SegmenterConfig, work: Path) -> pl.Trainer:
 def _fit(
     trainer: pl.Trainer, module: SegmenterModule, batches: Batches, checks: Batches | None, work: Path
 ) -> None:
-    checkpoint = work / "last.ckpt"
+    checkpoint = work / CHECKPOINT
     resume = str(checkpoint) if zipfile.is_zipfile(checkpoint) else None
     try:
         trainer.fit(module, datamodule=Feed(batches, checks), ckpt_path=resume, weights_only=True)
