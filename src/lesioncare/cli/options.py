@@ -17,6 +17,7 @@ __all__ = [
     "LabelColumn",
     "SplitColumn",
     "Table",
+    "both_runs",
     "column_options",
     "image_size",
     "rare_names",
@@ -90,6 +91,12 @@ def warn_without_groups(table: Path, group: str | None) -> None:
             f"the same one, name its column with --group-column (columns: {', '.join(header)}).",
             flush=True,
         )
+
+
+def both_runs(given: Path) -> list[Path]:
+    """The two runs of a directory that `train --baseline` made; otherwise the directory itself."""
+    pair = [given / "without", given / "with"]
+    return pair if all(run.is_dir() for run in pair) else [given]
 
 
 def column_options(

@@ -118,10 +118,16 @@ class AuditResult:
 
     def sentences(self, name: str) -> tuple[str, ...]:
         """What the parts of the audit say of a run, and how it differs from the first."""
-        told = sentences(self.statistics[name])
-        if name in self.differences:
-            told = (*comparison_sentences(self.runs[0].name, name, self.differences[name]), *told)
-        return told
+        return (*self.comparison_sentences(name), *self.part_sentences(name))
+
+    def part_sentences(self, name: str) -> tuple[str, ...]:
+        """What each part of the audit says of a run."""
+        return sentences(self.statistics[name])
+
+    def comparison_sentences(self, name: str) -> tuple[str, ...]:
+        """How a run differs from the first; nothing of the first itself."""
+        found = self.differences.get(name)
+        return () if found is None else comparison_sentences(self.runs[0].name, name, found)
 
     def to_dict(self) -> dict[str, Any]:
         """What the CSV does not have, and what follows from it, as json values."""
