@@ -81,17 +81,15 @@ def audit(
     from lesioncare.cli.show import show_path  # noqa: PLC0415  these load torch
     from lesioncare.cli.show_audit import show_audit  # noqa: PLC0415
     from lesioncare.report import build_audit_report  # noqa: PLC0415
-    from lesioncare.training.apply import load_run  # noqa: PLC0415
+    from lesioncare.training.apply import count_learnt, load_run  # noqa: PLC0415
     from lesioncare.training.audit import AuditOptions, audit_runs, own_images, table_images  # noqa: PLC0415
     from lesioncare.training.config import DataConfig  # noqa: PLC0415
 
     columns = options.column_options(
         image=image_column, label=label_column, group=group_column, split=None, box=box_columns, unit=box_unit
     )
-    given = {"margin": margin, "steps": steps, "limit": limit, "seed": seed, "workers": workers}
-    if artefacts is not None:
-        given["artefacts"] = _names(artefacts)
-    how = AuditOptions(**given)
+    pasted = {} if artefacts is None else {"artefacts": _names(artefacts)}
+    how = AuditOptions(margin=margin, steps=steps, limit=limit, seed=seed, workers=workers, **pasted)
     _refuse_idle(table, {"--images": images, **{name: columns[name] for name in _COLUMNS}})
     directories = [run for one in runs for run in options.both_runs(one)]
     target = output or (directories[0] / "audit" if len(directories) == 1 else Path("audit"))
@@ -103,6 +101,7 @@ def audit(
         chosen = table_images(
             trained, DataConfig.build(table=table, image_root=images, box_file=boxes, **columns)
         )
+        options.warn_of_learnt(max(count_learnt(run, chosen) for run in trained), len(chosen))
     found = audit_runs(trained, chosen, how)
     build_audit_report(found, target / "audit.html")
     found.save(target)

@@ -21,6 +21,7 @@ __all__ = [
     "column_options",
     "image_size",
     "rare_names",
+    "warn_of_learnt",
     "warn_without_groups",
 ]
 
@@ -75,6 +76,13 @@ BoxUnit = Annotated[
     str,
     typer.Option(help="Unit of the edges: auto, pixel or fraction.", rich_help_panel=_COLUMNS),
 ]
+
+
+def warn_of_learnt(learnt: int, images: int) -> None:
+    """Say that a run is tested on images that it knows."""
+    if learnt:
+        of = f"{learnt} of these {images} images"
+        print(f"Warning: the run has learnt from {of}; the figures flatter it.", flush=True)
 
 
 def warn_without_groups(table: Path, group: str | None) -> None:

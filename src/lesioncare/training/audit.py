@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,7 +208,7 @@ def _usable(images: Predictions, options: AuditOptions) -> tuple[Predictions, di
     _refuse_too_few(images, rows, left_out)
     limited = _limited(images, rows, options)
     left_out["beyond the limit"] = len(rows) - len(limited)
-    nothing = dict.fromkeys(_NO_LOOKS, np.full(len(limited), np.nan))
+    nothing: dict[str, Any] = dict.fromkeys(_NO_LOOKS, np.full(len(limited), np.nan))
     return replace(images.select(np.isin(np.arange(len(images)), limited)), **nothing), {
         why: n for why, n in left_out.items() if n
     }

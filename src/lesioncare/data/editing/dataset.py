@@ -82,7 +82,8 @@ class EditSource:
             return image, boxes
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         factors = np.array([size[0] / width, size[1] / height] * 2)
-        return cv2.resize(image, size, interpolation=cv2.INTER_AREA), boxes * factors
+        reduced = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(reduced, dtype=np.uint8), boxes * factors
 
     def version(self, row: int, name: str) -> Pixels:
         """One version of an image, uint8 [H, W, 3]; the same each time.

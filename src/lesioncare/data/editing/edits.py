@@ -69,7 +69,8 @@ def _ramp(length: int, low: float, high: float, margin: float) -> Floats:
     low, high = np.floor(low), np.ceil(high)
     centres = np.arange(length) + 0.5
     beyond = np.maximum(np.maximum(low - centres, centres - high), 0)
-    return np.clip(1 - beyond / max(margin * (high - low), 1e-6), 0, 1).astype(np.float32)
+    ramp: Floats = np.clip(1 - beyond / max(margin * (high - low), 1e-6), 0, 1).astype(np.float32)
+    return ramp
 
 
 def hide_lesion(image: Pixels, boxes: Boxes, margin: float, rng: np.random.Generator) -> Pixels:
@@ -88,8 +89,8 @@ def hide_lesion(image: Pixels, boxes: Boxes, margin: float, rng: np.random.Gener
     """
     hidden = region(boxes, image.shape, margin)
     _refuse_full(hidden)
-    filled = _filled(image, hidden)
-    grain = _grain(image, hidden) * rng.standard_normal((*hidden.shape, 1), dtype=np.float32)
+    filled = np.where(hidden[..., None], _filled(image, hidden), image)
+    grain = _grain(filled, hidden) * rng.standard_normal((*hidden.shape, 1), dtype=np.float32)
     return np.where(hidden[..., None], _bytes(filled + grain), image)
 
 
@@ -114,9 +115,9 @@ def _filled(image: Pixels, hidden: NDArray[np.bool_]) -> Floats:
     return filled
 
 
-def _grain(image: Pixels, hidden: NDArray[np.bool_]) -> float:
+def _grain(filled: Floats, hidden: NDArray[np.bool_]) -> float:
     """Standard deviation of the skin's fine structure in grey levels; by the median: hairs are no grain."""
-    grey = image.mean(axis=2, dtype=np.float32)
+    grey = filled.mean(axis=2, dtype=np.float32)  # not the image: the lesion's edge is no grain either
     fine = grey - cv2.GaussianBlur(grey, (0, 0), _FINE)
     return float(1.4826 * np.median(np.abs(fine[~hidden])))
 
@@ -192,4 +193,5 @@ def _blend(image: Pixels, other: NDArray[np.number], weight: Floats) -> Pixels:
 
 
 def _bytes(values: NDArray[np.number]) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return pixels
