@@ -13,7 +13,8 @@ from torch import nn
 
 from lesioncare.errors import ConfigError, DataError, RunError
 from lesioncare.evaluation import Predictions, RunResult
-from lesioncare.evaluation.audit import AuditResult, curve_areas
+from lesioncare.evaluation.audit import AuditResult, RunAudit, curve_areas
+from lesioncare.evaluation.audit.statistics import effective_groups
 from lesioncare.training import TrainConfig
 from lesioncare.training.apply import TrainedRun, load_run
 from lesioncare.training.audit import AuditOptions, audit_runs, own_images, table_images
@@ -280,6 +281,22 @@ def test_another_table_or_other_boxes_can_be_audited(finished, tiny, tmp_path):
     other = own_images([run], tmp_path / "boxes.csv")
     assert other.image.tolist() == run.result.predictions.image.tolist()
     assert all(box.tolist() == [[4, 5, 20, 21]] for box in other.boxes)
+
+
+def test_groups_count_by_what_each_class_adds_to_the_variance(images):
+    """Satterthwaite by hand: two classes of 8 groups that vary alike count as 2 * 7 + 1, one alone as 8."""
+
+    def moved(rows):
+        logits = np.zeros((len(images), 3))
+        logits[:, 1] = 1
+        logits[rows, 0] = 2
+        before = np.tile([0.0, 1.0, 0.0], (len(images), 1))
+        answers = {"original": replace(images, logits=before), "ruler": replace(images, logits=logits)}
+        return effective_groups(RunAudit("run", {}, answers), "ruler", 0)
+
+    assert moved([0, 1, 8, 9]) == 15
+    assert moved([0, 1]) == 8
+    assert moved([]) == 8
 
 
 # deletion and insertion

@@ -21,7 +21,7 @@ from lesioncare.evaluation.predictions import Predictions
 from lesioncare.evaluation.ratios import Ratio, resample
 from lesioncare.evaluation.resampling import Draws, Floats, draw_groups, percentile_interval
 
-__all__ = ["AuditStatistics", "Move", "compare_runs", "curve_areas", "measure"]
+__all__ = ["AuditStatistics", "Move", "compare_runs", "curve_areas", "effective_groups", "measure"]
 
 _RESAMPLES = 2000
 _SEED = 0
@@ -189,15 +189,37 @@ def _moves(run: RunAudit, seed: int) -> tuple[Move, ...]:
     n_resamples = enough_resamples(None, len(pairs), n_groups)
     values = resample(ratios, draw_groups(original.group, original.target, n_resamples, seed))
     gains = [values[pair] - values[ORIGINAL, pair[1]] for pair in pairs]
-    corrected = holm([bootstrap_p(gain, n_groups) for gain in gains])
+    groups = [effective_groups(run, *pair) for pair in pairs]
+    corrected = holm([bootstrap_p(gain, each) for gain, each in zip(gains, groups, strict=True)])
     moves = []
-    for pair, gain, p in zip(pairs, gains, corrected, strict=True):
+    for pair, gain, each, p in zip(pairs, gains, groups, corrected, strict=True):
         name = original.classes[pair[1]]
         a, b = ratios[ORIGINAL, pair[1]].value(), ratios[pair].value()
-        low, high = percentile_interval(gain, n_groups) or (np.nan, np.nan)
+        low, high = percentile_interval(gain, each) or (a, b)
         difference = Difference(f"answer:{name}", a, b, b - a, low, high, n, n_groups)
         moves.append(Move(pair[0], name, difference, p, len(pairs)))
     return tuple(sorted(moves, key=lambda move: -move.difference.difference))
+
+
+def effective_groups(run: RunAudit, artefact: str, answer: int) -> int:
+    """How many groups of one class would be worth as much as those of all classes, for one move.
+
+    `(sum_c v_c)^2 / sum_c (v_c^2 / (n_c - 1)) + 1` with n_c the groups of class c, and v_c the variance of
+    its images' changes over n_c: between the groups of the smallest class and those of all. The smallest
+    class alone would be far too careful here, where many comparisons are corrected for.
+
+    Source: Satterthwaite, An approximate distribution of estimates of variance components, Biometrics 2,
+    1946.
+    """
+    original = run.answers[ORIGINAL]
+    before, after = (decide(run.answers[name].logits) == answer for name in (ORIGINAL, artefact))
+    change = after.astype(np.float64) - before
+    rows = [original.target == label for label in np.unique(original.target)]
+    n = np.array([len(np.unique(original.group[of_class])) for of_class in rows])
+    v = np.array([change[of_class].var() for of_class in rows]) / n
+    if n.min() < MIN_GROUPS or not v.any():
+        return int(n.min())
+    return int(v.sum() ** 2 / (v**2 / (n - 1)).sum() + 1e-9) + 1
 
 
 def _over_classes(values: NDArray[np.generic], images: Predictions) -> Ratio:
