@@ -30,10 +30,13 @@ def place(tmp_path, tiny, finished):
     Image.new("RGB", (8, 8)).save(tmp_path / "picture.png")
     (tmp_path / "picture.png").rename(tmp_path / "picture.csv")
     (tmp_path / "foreign_boxes.csv").write_text("image,x1,y1,x2,y2\nelsewhere.jpg,1,1,5,5\n")
+    (tmp_path / "no_boxes.csv").write_text("image,x1,y1,x2,y2\n")
     (tmp_path / "a_file").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes.txt").touch()
     shutil.copytree(finished, tmp_path / "run")
+    shutil.copytree(finished, tmp_path / "unfinished")
+    (tmp_path / "unfinished" / "result.json").unlink()
     shutil.copytree(finished, tmp_path / "other_images")
     lines = (tmp_path / "other_images" / "predictions.csv").read_text().splitlines(keepends=True)
     (tmp_path / "other_images" / "predictions.csv").write_text("".join(lines[:-1]))
@@ -104,6 +107,21 @@ CASES = {
     "evaluate unit": ("evaluate run good.csv --box-unit mile", ["--box-unit", "'mile'"]),
     "evaluate one column": ("evaluate run no_image_column.csv", ["no column 'image'"]),
     "evaluate there": ("evaluate run good.csv --output folder", ["folder", "not empty", "--output"]),
+    "audit no run": ("audit nowhere", ["nowhere", "is not the directory of one run"]),
+    "audit a folder": ("audit folder", ["folder", "is not the directory of one run"]),
+    "audit unfinished": ("audit unfinished", ["unfinished", "not finished", "same train command"]),
+    "audit no boxes": (
+        "audit run --boxes no_boxes.csv",
+        ["needs images with a lesion's box", "12 without a box", "--boxes"],
+    ),
+    "audit no table": ("audit run --table none.csv", ["none.csv", "no such table"]),
+    "audit idle images": ("audit run --images images", ["--images", "goes with --table"]),
+    "audit idle column": ("audit run --label-column kind", ["--label-column", "goes with --table"]),
+    "audit artefact": ("audit run --artefacts ruler,tape", ["--artefacts", "'tape'", "green-sticker"]),
+    "audit margin": ("audit run --margin 3", ["--margin", "[0, 1]", "3.0"]),
+    "audit of others": ("audit run other_images", ["not tested on the same images", "--table"]),
+    "audit there": ("audit run --output folder", ["folder", "holds no audit", "--output"]),
+    "audit in a file": ("audit run --output a_file/audit", ["a_file/audit", "cannot be written", "--output"]),
     "report no run": ("report run nowhere", ["nowhere", "no finished run"]),
     "report of others": ("report run other_images", ["image"]),
     "splits": ("splits good.csv --folds 1", ["folds", "at least 2"]),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.allocator import keep_freed_memory
-from lesioncare.cli import boxes, compare, demo, evaluate, predict, report, segmenter, splits, train
+from lesioncare.cli import audit, boxes, compare, demo, evaluate, predict, report, segmenter, splits, train
 from lesioncare.errors import LesionCareError
 
 __all__ = ["app", "main"]
@@ -40,6 +40,7 @@ app = typer.Typer(
         "lesioncare splits table.csv --group-column patient\n\n"
         "lesioncare train table.csv --output runs/first --freeze auto --baseline\n\n"
         "lesioncare compare table.csv --arms ce,care,energy-all,balanced-softmax --freeze auto\n\n"
+        "lesioncare audit runs/first\n\n"
         "lesioncare predict runs/first/with new_images/ --output predictions.csv"
     ),
 )
@@ -48,6 +49,7 @@ for command, panel in (
     (train.train, "Train and test"),
     (compare.compare, "Train and test"),
     (evaluate.evaluate, "Train and test"),
+    (audit.audit, "Train and test"),
     (predict.predict, "Train and test"),
     (report.report, "Train and test"),
     (splits.splits, "Data"),

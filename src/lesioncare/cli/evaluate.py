@@ -54,10 +54,8 @@ def evaluate(
         data = DataConfig.build(table=table, image_root=images, box_file=boxes, **columns)
         trained = load_run(run)
         result = evaluate_run(trained, data)
-        learnt = count_learnt(trained, result)
-        if learnt:
-            of = f"{learnt} of these {len(result.predictions)} images"
-            print(f"Warning: the run has learnt from {of}; the figures flatter it.")
+        learnt = count_learnt(trained, result.predictions)
+        options.warn_of_learnt(learnt, len(result.predictions))
     show_results((result,))
     if output is not None:
         result.save(output)

@@ -17,9 +17,11 @@ __all__ = [
     "LabelColumn",
     "SplitColumn",
     "Table",
+    "both_runs",
     "column_options",
     "image_size",
     "rare_names",
+    "warn_of_learnt",
     "warn_without_groups",
 ]
 
@@ -76,6 +78,13 @@ BoxUnit = Annotated[
 ]
 
 
+def warn_of_learnt(learnt: int, images: int) -> None:
+    """Say that a run is tested on images that it knows."""
+    if learnt:
+        of = f"{learnt} of these {images} images"
+        print(f"Warning: the run has learnt from {of}; the figures flatter it.", flush=True)
+
+
 def warn_without_groups(table: Path, group: str | None) -> None:
     """Say that each image counts as a lesion of its own where no column tells which belong together."""
     if group is not None or not table.is_file():
@@ -90,6 +99,12 @@ def warn_without_groups(table: Path, group: str | None) -> None:
             f"the same one, name its column with --group-column (columns: {', '.join(header)}).",
             flush=True,
         )
+
+
+def both_runs(given: Path) -> list[Path]:
+    """The two runs of a directory that `train --baseline` made; otherwise the directory itself."""
+    pair = [given / "without", given / "with"]
+    return pair if all(run.is_dir() for run in pair) else [given]
 
 
 def column_options(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lesioncare.cli import options
 from lesioncare.errors import RunError
 
 __all__ = ["report"]
@@ -40,7 +41,7 @@ def report(
     from lesioncare.evaluation import RunResult  # noqa: PLC0415
     from lesioncare.report import build_report  # noqa: PLC0415
 
-    results = [RunResult.load(run) for given in runs for run in _both(given)]
+    results = [RunResult.load(run) for given in runs for run in options.both_runs(given)]
     written = build_report(results, output or Path("report.html"), title=title)
     show_results(results)
     show_path("Report", written)
@@ -53,9 +54,3 @@ def _report_comparison(given: list[Path], output: Path | None, title: str | None
     if len(given) > 1:
         raise RunError("A comparison has a report of its own. Give its directory alone.")
     save_report(Comparison.load(given[0]), output, title=title)
-
-
-def _both(given: Path) -> list[Path]:
-    """The two runs of a directory that `train --baseline` made; otherwise the directory itself."""
-    pair = [given / "without", given / "with"]
-    return pair if all(run.is_dir() for run in pair) else [given]

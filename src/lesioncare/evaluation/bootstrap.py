@@ -9,10 +9,19 @@ from lesioncare.errors import RunError
 from lesioncare.evaluation.intervals import MIN_GROUPS, Difference, Interval
 from lesioncare.evaluation.metrics import adjusted_logits
 from lesioncare.evaluation.predictions import Predictions
-from lesioncare.evaluation.ratios import Ratio, RatioSums, metric_ratios
-from lesioncare.evaluation.resampling import Draws, Floats, draw_groups, percentile_interval
+from lesioncare.evaluation.ratios import metric_ratios, resample
+from lesioncare.evaluation.resampling import Draws, draw_groups, percentile_interval
 
-__all__ = ["MIN_GROUPS", "Difference", "Interval", "compare", "interval", "what_differs"]
+__all__ = [
+    "MIN_GROUPS",
+    "Difference",
+    "Interval",
+    "compare",
+    "drawn_differences",
+    "drawn_intervals",
+    "interval",
+    "what_differs",
+]
 
 
 def compare(
@@ -48,17 +57,33 @@ def compare(
     if differing:
         raise RunError(f"the arms cannot be compared: {differing}. Use one split.")
     a, b = a.labelled, b.labelled
-    both = ~(np.isnan(a.energy) | np.isnan(b.energy))
-    masked = (replace(arm, energy=np.where(both, arm.energy, np.nan)) for arm in (a, b))
-    priors = (prior, prior if prior_b is None else prior_b)
+    draws = draw_groups(a.group, a.target, n_resamples, seed)
+    return drawn_differences((a, b), rare, (prior, prior if prior_b is None else prior_b), draws)
+
+
+def drawn_differences(
+    pair: tuple[Predictions, Predictions],
+    rare: Sequence[str],
+    priors: tuple[Mapping[str, float], Mapping[str, float]],
+    draws: Draws,
+) -> dict[str, Difference]:
+    """The same with draws that several comparisons share, for drawing takes most of the time.
+
+    Args:
+        pair: two models on the same labelled images.
+        rare: names of the rare classes.
+        priors: of each model.
+        draws: of these images.
+    """
+    both = ~(np.isnan(pair[0].energy) | np.isnan(pair[1].energy))
+    masked = (replace(arm, energy=np.where(both, arm.energy, np.nan)) for arm in pair)
     arms = [
         metric_ratios(arm, adjusted_logits(arm, own), rare) for arm, own in zip(masked, priors, strict=True)
     ]
-    draws = draw_groups(a.group, a.target, n_resamples, seed)
-    of_a, of_b = (_resample(ratios, draws) for ratios in arms)
+    of_a, of_b = (resample(ratios, draws) for ratios in arms)
     result = {}
     for name, ratio in arms[0].items():
-        n, n_groups = ratio.support(a.group)
+        n, n_groups = ratio.support(pair[0].group)
         bounds = percentile_interval(of_b[name] - of_a[name], n_groups)
         if bounds is not None:
             value_a, value_b = ratio.value(), arms[1][name].value()
@@ -80,8 +105,15 @@ def interval(
         ConfigError: n_resamples is below 1 or a rare class is not among the classes.
     """
     known = predictions.labelled
+    return drawn_intervals(known, rare, prior, draw_groups(known.group, known.target, n_resamples, seed))
+
+
+def drawn_intervals(
+    known: Predictions, rare: Sequence[str], prior: Mapping[str, float], draws: Draws
+) -> dict[str, Interval]:
+    """The same for labelled images, with draws that are given."""
     ratios = metric_ratios(known, adjusted_logits(known, prior), rare)
-    resampled = _resample(ratios, draw_groups(known.group, known.target, n_resamples, seed))
+    resampled = resample(ratios, draws)
     result = {}
     for name, ratio in ratios.items():
         n, n_groups = ratio.support(known.group)
@@ -106,10 +138,3 @@ def what_differs(a: Predictions, b: Predictions) -> str | None:
             row = differing[0]
             return f"in row {row + 1} the {name} is {getattr(a, name)[row]!s} and {getattr(b, name)[row]!s}"
     return None
-
-
-def _resample(ratios: Mapping[str, Ratio], draws: Draws) -> dict[str, Floats]:
-    """Metric -> its value in each resample, [B]; NaN where a draw left no image for it."""
-    sums = RatioSums(ratios, draws)
-    blocks = [sums(weights) for weights in draws.blocks()]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in ratios}

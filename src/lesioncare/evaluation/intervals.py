@@ -17,6 +17,10 @@ _TITLES = {
     "macro_auroc": "Macro AUROC",
     "energy:rare": "Energy in the box of the rare classes",
     "energy:common": "Energy in the box of the common classes",
+    "background_class": "Answers of the background's class",
+    "changed": "Answers that change",
+    "deletion": "Area under the deletion curve",
+    "insertion": "Area under the insertion curve",
 }
 
 
@@ -122,4 +126,6 @@ def title(metric: str) -> str:
     kind, _, name = metric.partition(":")
     if kind in {"recall", "recall_adjusted"}:
         return f"Recall of {name}" + (" after logit adjustment" if kind == "recall_adjusted" else "")
+    if kind == "answer":
+        return f"Answers of {name}"
     return _TITLES[metric]

@@ -16,7 +16,7 @@ from lesioncare.evaluation.metrics import decide
 from lesioncare.evaluation.predictions import Predictions
 from lesioncare.evaluation.resampling import Draws, Floats
 
-__all__ = ["Ratio", "RatioSums", "energy_ratios", "mean_defined", "metric_ratios", "rare_mask"]
+__all__ = ["Ratio", "RatioSums", "energy_ratios", "mean_defined", "metric_ratios", "rare_mask", "resample"]
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -61,6 +61,13 @@ class RatioSums(Generic[_Key]):
             return {}
         parts = np.split(self._sums.T @ weights, self._stops)
         return {name: _mean_ratio(parts[2 * i], parts[2 * i + 1]) for i, name in enumerate(self._names)}
+
+
+def resample(ratios: Mapping[_Key, Ratio], draws: Draws) -> dict[_Key, Floats]:
+    """Name -> its value in each resample, [B]; NaN where a draw left no image for it."""
+    sums = RatioSums(ratios, draws)
+    blocks = [sums(weights) for weights in draws.blocks()]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in ratios}
 
 
 def metric_ratios(known: Predictions, adjusted: Floats | None, rare: Sequence[str]) -> dict[str, Ratio]:

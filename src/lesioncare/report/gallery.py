@@ -20,7 +20,17 @@ from lesioncare.images import read_image
 from lesioncare.report.text import percent
 from lesioncare.report.views import Arm, BoxMark, Example, Gallery, Tile
 
-__all__ = ["COLOURMAP", "Pick", "build_gallery", "choose", "draw_example", "overlay"]
+__all__ = [
+    "COLOURMAP",
+    "Pick",
+    "alternate",
+    "box_marks",
+    "build_gallery",
+    "choose",
+    "data_uri",
+    "draw_example",
+    "overlay",
+]
 
 COLOURMAP = "viridis"
 """Perceptually uniform, and readable with every common colour vision."""
@@ -76,10 +86,10 @@ def _queue(runs: Sequence[RunResult], label: int) -> Iterator[Pick]:
     reason = "the arms differ" if len(runs) > 1 else "low energy"
     by_energy = [Pick(int(rows[i]), reason) for i in order]
     at_random = [Pick(int(row), _AT_RANDOM) for row in drawn]
-    return _alternate(by_energy, at_random)
+    return alternate(by_energy, at_random)
 
 
-def _alternate(first: Sequence[Pick], second: Sequence[Pick]) -> Iterator[Pick]:
+def alternate(first: Sequence[Pick], second: Sequence[Pick]) -> Iterator[Pick]:
     """Alternately the next of each that was not given yet; when one is used up, the rest of the other."""
     sources, given = [iter(first), iter(second)], set[int]()
     while sources:
@@ -131,10 +141,10 @@ def draw_example(pick: Pick, runs: Sequence[RunResult], arms: Sequence[Arm]) -> 
     except DataError:
         missing = "image file not found or not readable"
     else:
-        boxes = _marks(first.boxes[pick.row], image.size)
+        boxes = box_marks(first.boxes[pick.row], image.size)
         image.thumbnail((_SIDE, _SIDE))
     number = pick.row + 1
-    plain = Tile(None, _data_uri(image), f"Test image {number}, {name}", missing, "", "", None, "")
+    plain = Tile(None, data_uri(image), f"Test image {number}, {name}", missing, "", "", None, "")
     tiles = [plain, *(_tile(pick.row, run, arm, image) for run, arm in zip(runs, arms, strict=True))]
     width, height = image.size if image else (4, 3)
     return Example(number, name, pick.reason, boxes, tuple(tiles), width, height)
@@ -149,7 +159,7 @@ def _tile(row: int, run: RunResult, arm: Arm, image: Image.Image | None) -> Tile
     energy = float(predictions.energy[row])
     return Tile(
         arm=arm,
-        picture=_data_uri(overlay(image, cam)) if image and cam is not None else None,
+        picture=data_uri(overlay(image, cam)) if image and cam is not None else None,
         alt=f"Test image {row + 1} under the map of {arm.name}, which answers {name}",
         missing=missing,
         prediction=name,
@@ -159,13 +169,15 @@ def _tile(row: int, run: RunResult, arm: Arm, image: Image.Image | None) -> Tile
     )
 
 
-def _marks(boxes: NDArray[np.floating], size: tuple[int, int]) -> tuple[BoxMark, ...]:
+def box_marks(boxes: NDArray[np.floating], size: tuple[int, int]) -> tuple[BoxMark, ...]:
+    """Boxes [n, 4] in pixels of an image of this width and height, in per cent."""
     scale = 100 / np.array([*size, *size], dtype=float)
     corners = np.clip(np.asarray(boxes, dtype=float).reshape(-1, 4) * scale, 0, 100).round(2)
     return tuple(BoxMark(x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)) for x1, y1, x2, y2 in corners.tolist())
 
 
-def _data_uri(image: Image.Image | None) -> str | None:
+def data_uri(image: Image.Image | None) -> str | None:
+    """An image as the source of an <img>; None where there is none."""
     if image is None:
         return None
     buffer = io.BytesIO()

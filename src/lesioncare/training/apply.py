@@ -11,7 +11,7 @@ from torch import nn
 
 from lesioncare.data import ImageDataset, ImageTable, eval_transform
 from lesioncare.errors import DataError, LesionCareError, RunError
-from lesioncare.evaluation import RunResult
+from lesioncare.evaluation import Predictions, RunResult
 from lesioncare.images import IMAGE_SUFFIXES
 from lesioncare.training.config import DataConfig, TrainConfig
 from lesioncare.training.directory import RunDirectory
@@ -84,8 +84,8 @@ def evaluate_run(trained: TrainedRun, data: DataConfig) -> RunResult:
     return dataclasses.replace(trained.result, predictions=predictions, maps=maps, config=config)
 
 
-def count_learnt(trained: TrainedRun, result: RunResult) -> int:
-    """Count a result's images that the run has trained or validated on; 0 if its own table is gone."""
+def count_learnt(trained: TrainedRun, predictions: Predictions) -> int:
+    """Count the images that the run has trained or validated on; 0 if its own table is gone."""
     data = trained.config.data.model_copy(update={"check_images": False})
     try:
         table = read_table(data)
@@ -94,7 +94,7 @@ def count_learnt(trained: TrainedRun, result: RunResult) -> int:
         return 0
     known = table.frame["path"].iloc[np.concatenate([split.train, split.validation])]
     learnt = {Path(path).resolve() for path in known}
-    return sum(Path(path).resolve() in learnt for path in result.predictions.path)
+    return sum(Path(path).resolve() in learnt for path in predictions.path)
 
 
 def predict_images(

@@ -21,7 +21,7 @@ _PARTS = {"data", "model", "schedule", "attention"}
 _MADE_HERE = {
     *("config.json", "config.part", "seconds.json", "checkpoints", "features", "logs"),
     *("model.safetensors", "model.part", "result.json", "history.csv", "predictions.csv", "metrics.json"),
-    *("maps.npz", "report.html", "validation.csv", "weights.removed"),
+    *("maps.npz", "report.html", "validation.csv", "weights.removed", "audit"),
 }
 """All that a run's directory may hold if it is to be deleted for another run."""
 _LIBRARIES = ("lesioncare", "torch", "timm", "torchvision", "pytorch-lightning")

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lesioncare.attention import AttentionGuide, Regions
 from lesioncare.data import EpochSampler, ImageDataset, ImageTable, boxes_by_image, collate
 from lesioncare.data.dataset import Batch
+from lesioncare.data.editing import EditedImages
 from lesioncare.errors import ModelError
 from lesioncare.evaluation import area_share, centre_energy, energy_in_box, pointing_hit
 from lesioncare.evaluation.result import Predictions
@@ -28,7 +29,7 @@ _LOOKS = ("energy", "pointing", "area_share", "centre_energy")
 
 
 def image_loader(
-    images: ImageDataset | FeatureDataset, *, batch_size: int, workers: int = 0
+    images: ImageDataset | FeatureDataset | EditedImages, *, batch_size: int, workers: int = 0
 ) -> DataLoader[Batch]:
     """Batches of all images in the data set's order."""
     sampler = EpochSampler(len(images), seed=0, shuffle=False)
