@@ -2,7 +2,7 @@
 
     python benchmarks/evidence/tables.py
 
-writes CSV files to `runs/evidence/tables` (never images; the plans beside this file read them):
+writes CSV files to `runs/evidence/tables` (the plans beside this file read them):
 
 * `kermany_RARITY.csv`: chest X-rays, pneumonia rare in training (1, 5 and 20 %). Patients are split once, by
   their number whatever the folder it stands in: 35 % of them are for test, with all their images, the same
@@ -14,6 +14,7 @@ writes CSV files to `runs/evidence/tables` (never images; the plans beside this 
 * `busi.csv`: ultrasound; images that repeat an earlier one are in its group, and clusters whose labels
   contradict each other are left out whole.
 * `skin_inner.csv`: HAM10000 without the test fold 0, for choices that no test fold may decide.
+* `shortcut/`: synthetic images with a marker on the rare kinds; the only images that are made.
 * `skin_centre.csv`, `skin_random.csv`: boxes of the manual ones' size, in the image's middle, and anywhere;
   `skin_mbd.csv`, `skin_segmenter.csv`, `skin_consensus.csv`: those of `lesioncare boxes make`.
 """
@@ -29,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 from lesioncare.data import Columns, load_table, split_by_fold
+from lesioncare.data.synthetic import SyntheticConfig, write_dataset
 from lesioncare.rawtable import read_header
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -135,6 +137,12 @@ def skin_inner(target: Path) -> None:
     print("skin, inner:", kept.label.value_counts().to_dict())
 
 
+def shortcut(target: Path) -> None:
+    """Synthetic images whose rare kinds wear a marker in training, and not in the test part."""
+    write_dataset(target / "shortcut", SyntheticConfig(size=64, seed=1))
+    print("shortcut:", target / "shortcut")
+
+
 def write_boxes(boxes: pd.DataFrame, target: Path) -> None:
     named = dict(zip(CORNERS, ("x1", "y1", "x2", "y2"), strict=True))
     boxes.rename(columns=named).round(3).to_csv(target, index=False)
@@ -163,7 +171,7 @@ def main() -> None:
     parser.add_argument("--no-automatic", action="store_true", help="without the boxes that take minutes")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    for make in (kermany, tbx11k, busi, skin, skin_inner):
+    for make in (kermany, tbx11k, busi, skin, skin_inner, shortcut):
         make(options.output)
     if not options.no_automatic:
         automatic(options.output)
