@@ -112,6 +112,7 @@ def test_a_unet_takes_the_weights_of_its_encoder(discs, tmp_path):
         ({"model": "swin_tiny_patch4_window7_224", "image_size": (96, 96)}, ModelError, "96x96"),
         ({"image_size": (8, 8)}, ConfigError, "--image-size"),
         ({"epochs": 0}, ConfigError, "--epochs"),
+        ({"accelerator": "abacus"}, ConfigError, "Choose another --accelerator"),
     ],
 )
 def test_options_that_cannot_work_are_refused_before_anything_is_made(discs, tmp_path, options, error, words):
@@ -125,6 +126,12 @@ def test_an_existing_file_is_not_overwritten(discs, tmp_path):
     with pytest.raises(RunError, match="already there"):
         train_segmenter(config(discs), tmp_path / "a.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == b"mine"
+
+
+def test_an_output_below_a_file_is_refused(discs, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot be made.*--output"):
+        train_segmenter(config(discs), tmp_path / "file" / "a.safetensors")
 
 
 def test_another_suffix_is_refused(discs, tmp_path):

@@ -41,12 +41,21 @@ def make_trainer(schedule: ScheduleConfig, run: RunDirectory) -> tuple[pl.Traine
         ConfigError: the machine has no such accelerator, precision, number of devices, or logger.
     """
     history = History()
-    try:
+    with refusing("--accelerator, --devices, --precision or --logger"):
         return _unchecked_trainer(schedule, run, history), history
+
+
+@contextmanager
+def refusing(options: str) -> Iterator[None]:
+    """Turn what Lightning says of impossible options into one error that names them.
+
+    Raises:
+        ConfigError: in place of Lightning's own.
+    """
+    try:
+        yield
     except (MisconfigurationException, ModuleNotFoundError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"{error} Choose another --accelerator, --devices, --precision or --logger."
-        ) from error
+        raise ConfigError(f"{error} Choose another {options}.") from error
 
 
 class BestCheckpoint(ModelCheckpoint):

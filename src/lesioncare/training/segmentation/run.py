@@ -26,7 +26,7 @@ from lesioncare.training.module import Feed
 from lesioncare.training.segmentation.config import SegmenterConfig
 from lesioncare.training.segmentation.module import SegmenterModule
 from lesioncare.training.segmentation.pairs import MaskedImages, Pair, find_pairs
-from lesioncare.training.trainer import precision_of, quiet
+from lesioncare.training.trainer import precision_of, quiet, refusing
 
 Batches = DataLoader[tuple[Tensor, Tensor]]
 CHECKPOINT = "last.ckpt"
@@ -84,7 +84,8 @@ def train_segmenter(config: SegmenterConfig, output: Path) -> TrainedSegmenter:
             images, others = _read(config, train, validation)
             batches, checks = _loaders(config, images, others)
             module = SegmenterModule(network, spec, config, len(batches))
-            trainer = _trainer(config, work)
+            with refusing("--accelerator"):
+                trainer = _trainer(config, work)
             _fit(trainer, module, batches, checks, work)
     iou = trainer.callback_metrics.get("validation_iou")
     card = {
@@ -179,7 +180,10 @@ def _working(output: Path, config: SegmenterConfig) -> Iterator[Path]:
         raise RunError(f"{work}: holds a run with other options. Finish it, or remove the folder.")
     made = [work, *(folder for folder in work.parents if not folder.exists())]
     try:
-        work.mkdir(parents=True, exist_ok=True)
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{work}: cannot be made ({error}). Give another --output.") from error
         write_file(options, text.encode())
         yield work
     except BaseException:
