@@ -215,7 +215,9 @@ def _progress(loader: DataLoader[Any], title: str) -> Iterable[Batch]:
 def _save_boxes(path: Path, parts: Sequence[_Boxes]) -> None:
     partial = _partial(path)
     with partial.open("wb") as stream:
-        arrays: dict[str, Any] = {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
+        arrays: dict[str, Any] = {
+            name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]
+        }
         np.savez(stream, **arrays)
     partial.replace(path)
 
