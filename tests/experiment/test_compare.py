@@ -261,7 +261,9 @@ def test_an_option_that_cannot_work_stops_all_and_names_the_cell(settings, tmp_p
     assert not (tmp_path / "c" / "cells" / "ce").exists()
 
 
-def test_arms_may_have_boxes_of_their_own(settings, folds_table, tmp_path):
+@pytest.mark.parametrize(("judged_by", "smaller"), [(None, False), ("same", True)])
+def test_arms_may_have_boxes_of_their_own(settings, folds_table, tmp_path, judged_by, smaller):
+    """They learn from them; they are judged by those of the comparison, unless told otherwise."""
     rows = pd.read_csv(folds_table)
     half = rows.assign(x2=(rows["x1"] + rows["x2"]) / 2)
     half[["image", "x1", "y1", "x2", "y2"]].to_csv(tmp_path / "half.csv", index=False)
@@ -269,10 +271,12 @@ def test_arms_may_have_boxes_of_their_own(settings, folds_table, tmp_path):
         "whole": {"attention": "care-all"},
         "half": {"attention": "care-all", "boxes": str(tmp_path / "half.csv")},
     }
-    found = run_comparison(ComparisonConfig.build(settings(arms=arms)), tmp_path / "c")
+    data = settings()["data"] | ({} if judged_by is None else {"test_boxes": judged_by})
+    found = run_comparison(ComparisonConfig.build(settings(arms=arms, data=data)), tmp_path / "c")
     whole, half = found.results["whole"][0, 0].predictions, found.results["half"][0, 0].predictions
     assert whole.image.tolist() == half.image.tolist()
-    assert np.nanmean(half.area_share) < np.nanmean(whole.area_share)
+    assert (np.nanmean(half.area_share) < np.nanmean(whole.area_share)) == smaller
+    assert np.array_equal(half.area_share, whole.area_share) != smaller
     assert (whole.logits != half.logits).any()
 
 
