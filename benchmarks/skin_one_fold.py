@@ -18,7 +18,7 @@ import os
 import platform
 from pathlib import Path
 
-from lesioncare.cli.allocator import keep_freed_memory
+from lesioncare.allocator import keep_freed_memory
 from lesioncare.evaluation import RunResult, compare, interval
 from lesioncare.report import build_report
 from lesioncare.training import TrainConfig, train

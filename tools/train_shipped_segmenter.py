@@ -10,7 +10,7 @@ import argparse
 import os
 from pathlib import Path
 
-from lesioncare.cli.allocator import keep_freed_memory
+from lesioncare.allocator import keep_freed_memory
 from lesioncare.training.segmentation import SegmenterConfig, train_segmenter
 
 DATA = Path(os.environ.get("LESIONCARE_DATA", Path(__file__).parents[2] / "shared" / "data"))
