@@ -35,6 +35,16 @@ def test_compare_trains_and_tells(run, words, tmp_path):
     assert "has a report of its own" in run("report", tmp_path / "c", tmp_path / "c")[2]
 
 
+def test_a_refused_comparison_leaves_the_one_that_is_there_alone(run, words, tmp_path):
+    words = [*words, "--arms", "ce,care-all", "--output", tmp_path / "c"]
+    assert run(*words)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "c").iterdir()}
+    code, said, error = run(*words, "--learning-rate", "0.01")
+    assert (code, said) == (2, "")
+    assert "holds a run with other options: schedule.learning_rate" in error
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "c").iterdir()} == before
+
+
 def test_a_dry_run_lists_the_cells_and_trains_none(run, words, tmp_path):
     output = ("--output", tmp_path / "c")
     code, said, _ = run(*words, "--arms", "ce,none,focal+energy-all", "--seeds", "2", "--dry-run", *output)

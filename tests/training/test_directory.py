@@ -22,6 +22,13 @@ def test_checking_writes_nothing(options, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_the_two_runs_of_a_baseline_are_named(options, tmp_path):
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(RunError, match=r"holds no run itself, but the two of --baseline\. Give another"):
+        open_run(options(), tmp_path)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("name", ["config.json", "notes.txt", "result.json"])
 def test_a_folder_that_is_no_run_is_never_touched(options, tmp_path, name, overwrite):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lesioncare.cli import options
-from lesioncare.errors import ConfigError, LesionCareError, RunError
+from lesioncare.errors import ConfigError, LesionCareError
 
 if TYPE_CHECKING:
     from lesioncare.experiment import Cell, ComparisonConfig
@@ -172,6 +172,7 @@ def _run(
 ) -> None:
     from lesioncare.cli.show_comparison import save_report, show_comparison  # noqa: PLC0415
     from lesioncare.experiment import Comparison, run_comparison  # noqa: PLC0415
+    from lesioncare.experiment.compare import CellsFailedError  # noqa: PLC0415
 
     command = shlex.join(["lesioncare", *sys.argv[1:]])
     try:
@@ -184,8 +185,8 @@ def _run(
             command=command,
             progress=_Progress(),
         )
-    except RunError:
-        with suppress(LesionCareError):  # cells failed: tell the others, where there is enough of them
+    except CellsFailedError:
+        with suppress(LesionCareError):  # tell the others, where there is enough of them
             save_report(Comparison.load(output))
         raise
     show_comparison(comparison)

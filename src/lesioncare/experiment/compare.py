@@ -19,7 +19,12 @@ from lesioncare.training.directory import check_run
 from lesioncare.training.features import remove_cache
 from lesioncare.training.shared import SharedInputs
 
-__all__ = ["Progress", "run_comparison"]
+__all__ = ["CellsFailedError", "Progress", "run_comparison"]
+
+
+class CellsFailedError(RunError):
+    """Some cells could not be trained; the others were, and can be told."""
+
 
 Progress = Callable[[Cell, int, int], None]
 """Called with a cell that has ended, the cells done and the cells in all."""
@@ -54,7 +59,7 @@ def run_comparison(
     Raises:
         LesionCareError: as for `train`, before anything is trained where possible; the message names the
             cell.
-        RunError: cells failed; the others are trained by then.
+        CellsFailedError: cells failed; the others are trained by then.
     """
     start, runner, place = time.perf_counter(), runner or InOrder(), ComparisonDirectory(directory)
     cells = plan.trainings
@@ -73,7 +78,7 @@ def run_comparison(
     comparison.save_tables()
     if failed:
         listed = "\n".join(failed)
-        raise RunError(f"{len(failed)} of {len(cells)} cells failed; the others are kept.\n{listed}")
+        raise CellsFailedError(f"{len(failed)} of {len(cells)} cells failed; the others are kept.\n{listed}")
     if cache_dir is None:
         remove_cache(place.features)
     _add_seconds(place, "compare", time.perf_counter() - start)

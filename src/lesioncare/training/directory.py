@@ -109,7 +109,8 @@ def check_run(config: TrainConfig, path: Path, *, overwrite: bool = False) -> Ru
     names = {entry.name for entry in path.iterdir()} if path.exists() else set()
     # A run that was stopped in its first moment has left config.part alone.
     if names - {"config.part"} and not run.holds_run:
-        raise RunError(f"{path}: is not empty and holds no run. Give another directory with --output.")
+        pair = " itself, but the two of --baseline" if {"with", "without"} <= names else ""
+        raise RunError(f"{path}: is not empty and holds no run{pair}. Give another directory with --output.")
     if run.holds_run and not overwrite:
         _check_same(config.to_json(), _read_json(run.config), path)
     foreign = sorted(name for name in names - _MADE_HERE if not name.endswith(".tmp"))
@@ -173,7 +174,7 @@ def _check_same(wanted: dict[str, Any], found: dict[str, Any], path: Path) -> No
     if different:
         raise RunError(
             f"{path}: holds a run with other options: {'; '.join(different[:5])}. "
-            "Give another --output, or --overwrite to delete that run."
+            "Give another --output. (`lesioncare train --overwrite` would delete that run.)"
         )
 
 
