@@ -8,8 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lesioncare.evaluation import Metrics, RunResult, compare, interval
+from lesioncare.evaluation.intervals import MIN_GROUPS, Interval
 
-__all__ = ["show_folds", "show_path", "show_results"]
+__all__ = ["interval_cell", "show_folds", "show_path", "show_results"]
 
 _ROWS: dict[str, Callable[[Metrics], float | None]] = {
     "balanced accuracy": lambda metrics: metrics.balanced_accuracy,
@@ -56,6 +57,15 @@ def show_folds(counts: dict[str, list[int]], groups: list[int]) -> None:
 def show_path(what: str, path: Path) -> None:
     """Print where something is, on one line that can be copied."""
     Console().print(f"{what}: {path.resolve()}", soft_wrap=True, markup=False, highlight=False)
+
+
+def interval_cell(one: Interval | None) -> str:
+    """A number in per cent for a table, with its interval where it rests on enough groups."""
+    if one is None:
+        return "-"
+    if one.n_groups < MIN_GROUPS:
+        return f"{100 * one.value:.1f}"
+    return f"{100 * one.value:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
 
 
 def _show_intervals(console: Console, run: RunResult) -> None:

@@ -4,8 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lesioncare.cli.show import interval_cell
 from lesioncare.evaluation.audit import AuditResult
-from lesioncare.evaluation.intervals import MIN_GROUPS, Interval
 
 __all__ = ["show_audit"]
 
@@ -21,18 +21,10 @@ def show_audit(result: AuditResult) -> None:
         found = result.statistics[run.name]
         table = Table("Shown", *_METRICS.values(), title=escape(run.name), caption="in %, 95 % intervals")
         for version in result.versions:
-            table.add_row(version, *[_cell(found.levels[version].get(metric)) for metric in _METRICS])
+            table.add_row(version, *[interval_cell(found.levels[version].get(metric)) for metric in _METRICS])
         table.add_section()
         table.add_row("chance", f"{100 * found.chance:.1f}", "")
         console.print(table)
         console.print(result.verdicts[run.name].sentence, markup=False, style="bold")
         for sentence in result.sentences(run.name):
             console.print(sentence, markup=False)
-
-
-def _cell(one: Interval | None) -> str:
-    if one is None:
-        return "-"
-    if one.n_groups < MIN_GROUPS:
-        return f"{100 * one.value:.1f}"
-    return f"{100 * one.value:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"

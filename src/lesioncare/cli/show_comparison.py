@@ -6,9 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lesioncare.cli.show import show_path
-from lesioncare.evaluation import ArmComparison, ArmInterval
-from lesioncare.evaluation.intervals import MIN_GROUPS
+from lesioncare.cli.show import interval_cell, show_path
+from lesioncare.evaluation import ArmComparison
 from lesioncare.experiment import Comparison
 from lesioncare.report import build_comparison_report, save_latex_tables
 
@@ -35,7 +34,7 @@ def show_comparison(comparison: Comparison) -> None:
         "Arm", *_COLUMNS.values(), caption=f"{folds} fold(s), {seeds} seed(s); in %, 95 % intervals"
     )
     for arm, numbers in found.singles.items():
-        table.add_row(escape(arm), *[_cell(numbers.get(metric)) for metric in _COLUMNS])
+        table.add_row(escape(arm), *[interval_cell(numbers.get(metric)) for metric in _COLUMNS])
     console.print(table)
     _show_differences(console, found)
     show_path("Comparison", comparison.directory)
@@ -59,11 +58,3 @@ def _show_differences(console: Console, found: ArmComparison) -> None:
         for metric in _COLUMNS:
             if metric in differences:
                 console.print(f"  {differences[metric].sentence()}", markup=False)
-
-
-def _cell(number: ArmInterval | None) -> str:
-    if number is None:
-        return "-"
-    if number.n_groups < MIN_GROUPS:
-        return f"{100 * number.value:.1f}"
-    return f"{100 * number.value:.1f} ({100 * number.low:.1f} to {100 * number.high:.1f})"

@@ -28,7 +28,7 @@ from lesioncare.errors import ModelError, RunError
 _Boxes = dict[str, Tensor]
 """Boxes, weights and counts of a batch, as `Batch` has them."""
 
-__all__ = ["FeatureDataset", "boxes_fingerprint", "cache_features", "fingerprint"]
+__all__ = ["FeatureDataset", "boxes_fingerprint", "cache_features", "fingerprint", "progress"]
 
 
 class FeatureDataset(Dataset[Item]):
@@ -139,7 +139,7 @@ def cache_features(
             )
             target = _features_file(directory, view)
             if target.exists():
-                parts = [_boxes_of(batch) for batch in _progress(loader, f"Boxes of view {view + 1}")]
+                parts = [_boxes_of(batch) for batch in progress(loader, f"Boxes of view {view + 1}")]
             else:
                 parts = _cache_view(loader, frozen, target, np.float32 if exact else np.float16)
             _save_boxes(_boxes_file(directory, view, boxes), parts)
@@ -184,7 +184,7 @@ def _cache_view(
     partial = _partial(target)
     kept: np.memmap[Any, np.dtype[Any]] | None = None
     parts, start = list[_Boxes](), 0
-    for batch in _progress(loader, f"Keeping {target.stem}"):
+    for batch in progress(loader, f"Keeping {target.stem}"):
         with torch.inference_mode():
             values = frozen(batch["images"].to(device))
             features = (values.half() if kind is np.float16 else values.float()).cpu().numpy()
@@ -208,7 +208,8 @@ def _boxes_of(batch: Batch) -> _Boxes:
     return {"boxes": batch["boxes"], "weights": batch["weights"], "counts": batch["counts"]}
 
 
-def _progress(loader: DataLoader[Any], title: str) -> Iterable[Batch]:
+def progress(loader: DataLoader[Any], title: str) -> Iterable[Batch]:
+    """The batches of a loader, with a progress bar on a terminal."""
     return tqdm(loader, desc=title, unit="batch", leave=False, disable=None)
 
 

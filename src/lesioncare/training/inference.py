@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from lesioncare.attention import AttentionGuide, Regions
 from lesioncare.data import EpochSampler, ImageDataset, ImageTable, boxes_by_image, collate
@@ -19,7 +18,7 @@ from lesioncare.data.editing import EditedImages
 from lesioncare.errors import ModelError
 from lesioncare.evaluation import area_share, centre_energy, energy_in_box, pointing_hit
 from lesioncare.evaluation.result import Predictions
-from lesioncare.training.features import FeatureDataset
+from lesioncare.training.features import FeatureDataset, progress
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +43,7 @@ def predict_logits(network: nn.Module, loader: DataLoader[Batch], *, title: str 
     """Give the logits [N, C] of all images of a loader, with a progress bar."""
     network.eval()
     device = next(network.parameters()).device
-    rows = [network(batch["images"].to(device)).double().cpu().numpy() for batch in _progress(loader, title)]
+    rows = [network(batch["images"].to(device)).double().cpu().numpy() for batch in progress(loader, title)]
     return np.concatenate(rows)
 
 
@@ -73,7 +72,7 @@ def predict_table(
     """
     network.eval()
     watcher = _Watcher(network, target_layer, image_size)
-    parts = [watcher.look(batch) for batch in _progress(loader, title)]
+    parts = [watcher.look(batch) for batch in progress(loader, title)]
     looks = {name: np.concatenate([part.looks[name] for part in parts]) for name in _LOOKS}
     frame = images.table.frame.iloc[images.positions]
     predictions = Predictions(
@@ -159,7 +158,3 @@ def _boxes(table: ImageTable, positions: npt.NDArray[np.int64]) -> tuple[Floats,
     return tuple(
         np.asarray(table.boxes.get(int(position), empty), dtype=np.float64) for position in positions
     )
-
-
-def _progress(loader: DataLoader[Batch], title: str) -> Iterable[Batch]:
-    return tqdm(loader, desc=title, unit="batch", leave=False, disable=None)
