@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from lesioncare.attention.cam import Gradient, closed_form_cam, head_gradient_cam
+from lesioncare.attention.inputs import check_target, guided_by_boxes
 from lesioncare.attention.losses import AttentionLoss, CARELoss, InputGradientLoss
-from lesioncare.attention.regions import Regions, Resolution, clip_boxes
+from lesioncare.attention.regions import Regions, Resolution
 from lesioncare.attention.tap import Pass, tap
 from lesioncare.attention.target import Target, find_target, resolve_layer
-from lesioncare.errors import ConfigError, DataError, ModelError
+from lesioncare.errors import ConfigError, ModelError
 
 Reduction = Literal["batch", "boxed", "sum"]
 Evidence = Literal["class", "contrast"]
@@ -201,23 +202,22 @@ class AttentionGuide:
         watched = self._take()
         images, device = len(watched.logits), watched.logits.device
         size = self.image_size or (int(watched.image.shape[-2]), int(watched.image.shape[-1]))
-        _check_lengths(images, target, boxes, weights)
-        kept, trust = _usable_boxes(boxes, weights, size)
-        boxed = [index for index, trusted in enumerate(trust) if trusted > 0]
-        if not boxed:
+        check_target(target, images)
+        guided = guided_by_boxes(images, boxes, weights, size)
+        if not len(guided):
             return watched.logits.new_zeros((), dtype=torch.float32)
         with torch.autocast(device.type, enabled=False):
-            maps = self._maps(watched, torch.tensor(boxed, device=device), target.to(device))
+            maps = self._maps(watched, _onto(device, guided.rows), _onto(device, target))
             regions = Regions(
-                [kept[index] for index in boxed],
+                guided.boxes,
                 size,
                 (maps.shape[-2], maps.shape[-1]),
                 resolution=self.options.resolution,
                 device=device,
                 dtype=maps.dtype,
             )
-            losses = self.loss(maps, regions) * maps.new_tensor([trust[index] for index in boxed])
-        return losses.sum() / {"batch": images, "boxed": len(boxed), "sum": 1}[self.options.reduction]
+            losses = self.loss(maps, regions) * _onto(device, guided.trust.to(maps.dtype))
+        return losses.sum() / {"batch": images, "boxed": len(guided), "sum": 1}[self.options.reduction]
 
     def class_activation_map(self, target: Tensor) -> Tensor:
         """Give the maps [N, h, w] of the pass just watched (`watch(always=True)`).
@@ -228,7 +228,7 @@ class AttentionGuide:
         watched = self._take()
         device = watched.logits.device
         with torch.autocast(device.type, enabled=False):
-            return self._cam(watched, torch.arange(len(target), device=device), target.to(device))
+            return self._cam(watched, torch.arange(len(target), device=device), _onto(device, target))
 
     def _take(self) -> Pass:
         """The last pass, once: holding on to it would hold its graph in memory."""
@@ -262,6 +262,11 @@ class AttentionGuide:
         return head_gradient_cam(features, watched.logits, rows, target, gradient, rival=rival)
 
 
+def _onto(device: torch.device, tensor: Tensor) -> Tensor:
+    """The tensor on a device, without waiting for the device where it comes from the CPU."""
+    return tensor.to(device, non_blocking=tensor.device.type == "cpu")
+
+
 def _rival(logits: Tensor, target: Tensor) -> Tensor:
     """The class of the largest logit besides the target, [B]."""
     if logits.shape[1] < 2:
@@ -277,44 +282,6 @@ def _input_gradient(watched: Pass) -> Tensor:
     score = watched.logits.float().log_softmax(dim=1).sum()
     (gradient,) = torch.autograd.grad(score, watched.image, create_graph=True)
     return gradient.float()
-
-
-def _usable_boxes(
-    boxes: Sequence[Tensor], weights: Sequence[Tensor] | None, size: tuple[int, int]
-) -> tuple[list[Tensor], list[float]]:
-    """The boxes that keep area inside the image, and each image's mean trust over them."""
-    kept_boxes, trust = [], []
-    for index, box in enumerate(boxes):
-        kept_box, kept = clip_boxes(box, size)
-        trusted = torch.ones(len(kept_box))
-        if weights is not None:
-            trusted = weights[index].to(kept.device)[kept].float()
-            kept_box, trusted = kept_box[trusted > 0], trusted[trusted > 0]
-        kept_boxes.append(kept_box)
-        trust.append(float(trusted.mean()) if len(trusted) else 0.0)
-    return kept_boxes, trust
-
-
-def _check_lengths(
-    images: int, target: Tensor, boxes: Sequence[Tensor], weights: Sequence[Tensor] | None
-) -> None:
-    if target.ndim != 1 or target.is_floating_point():
-        raise DataError(
-            f"Expected `target` to be integers [N], but got {target.dtype} of shape {list(target.shape)}."
-        )
-    lengths = {"target": len(target), "boxes": len(boxes)}
-    if weights is not None:
-        lengths["weights"] = len(weights)
-    for name, length in lengths.items():
-        if length != images:
-            raise DataError(
-                f"Expected `{name}` to have one entry for each of the {images} images, but got {length}."
-            )
-    for index, weight in enumerate(weights or ()):
-        if len(weight) != len(boxes[index]):
-            raise DataError(f"Image {index} has {len(boxes[index])} boxes but {len(weight)} weights.")
-        if not bool(((weight >= 0) & (weight <= 1)).all()):
-            raise DataError(f"Expected weights in [0, 1], but image {index} has {weight.tolist()}.")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

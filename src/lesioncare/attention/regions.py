@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from lesioncare.errors import ConfigError, DataError
 
@@ -33,7 +34,8 @@ class Regions:
       map's H x W pixels, as the published code compares them, without upsampling any map.
 
     Args:
-        boxes: B tensors [n_i, 4], xyxy in pixels, n_i >= 1, inside the image (see `clip_boxes`).
+        boxes: B tensors [n_i, 4], xyxy in pixels, n_i >= 1, inside the image (see `clip_boxes`); or one
+            tensor [B, n, 4], where boxes without area are padding.
         image_size: (H, W) that the boxes refer to.
         feature_size: (h, w) of the map.
         resolution: where the comparison is made, see above.
@@ -43,7 +45,7 @@ class Regions:
 
     def __init__(
         self,
-        boxes: Sequence[Tensor],
+        boxes: Sequence[Tensor] | Tensor,
         image_size: tuple[int, int],
         feature_size: tuple[int, int],
         *,
@@ -53,13 +55,13 @@ class Regions:
     ) -> None:
         if resolution not in ("feature", "image"):
             raise ConfigError(f"Expected `resolution` to be 'feature' or 'image', but got {resolution!r}.")
-        self._boxes = torch.nn.utils.rnn.pad_sequence(
-            [box.to(device=device, dtype=dtype) for box in boxes], batch_first=True
-        )  # [B, n, 4]; the padding has no area
+        if not isinstance(boxes, Tensor):
+            boxes = pad_sequence([box.to(dtype=dtype) for box in boxes], batch_first=True)
+        self._boxes = boxes.to(device=device, dtype=dtype, non_blocking=True)  # [B, n, 4]
         self._image_size = image_size
-        matrix = _area_matrix if resolution == "feature" else _bilinear_transpose
-        self._rows = matrix(image_size[0], feature_size[0]).to(self._boxes)  # [h, H]
-        self._columns = matrix(image_size[1], feature_size[1]).to(self._boxes)  # [w, W]
+        placed = resolution, self._boxes.device, dtype
+        self._rows = _matrix(image_size[0], feature_size[0], *placed)  # [h, H]
+        self._columns = _matrix(image_size[1], feature_size[1], *placed)  # [w, W]
 
     @cached_property
     def _sides(self) -> tuple[Tensor, Tensor]:
@@ -133,13 +135,18 @@ def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tens
         raise DataError(f"Expected boxes of shape [n, 4] in xyxy, but got {list(boxes.shape)}.")
     if not bool(torch.isfinite(boxes).all()):
         raise DataError(f"Expected boxes with finite corners, but got {boxes.tolist()}.")
+    clipped, kept = clip(boxes, image_size)
+    return clipped[kept], kept
+
+
+def clip(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Clip finite boxes [n, 4] to the image; give them all, and the mask [n] of those that keep area."""
     height, width = image_size
     x1, y1, x2, y2 = boxes.unbind(-1)
     clipped = torch.stack(
         (x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)), -1
     )
-    kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
-    return clipped[kept], kept
+    return clipped, (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
 
 
 def _coverage(start: Tensor, end: Tensor, length: int) -> Tensor:
@@ -154,13 +161,21 @@ def _axis_distance(start: Tensor, end: Tensor, length: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)  # what is made in inference mode could enter no graph later
+def _matrix(
+    pixels: int, cells: int, resolution: Resolution, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """[cells, pixels], made once for each size, device and type, so that a step copies no matrix."""
+    make = _area_matrix if resolution == "feature" else _bilinear_transpose
+    return make(pixels, cells).to(device=device, dtype=dtype)
+
+
 def _area_matrix(pixels: int, cells: int) -> Tensor:
     """[cells, pixels]: the length of each pixel that lies in each of `cells` equal cells."""
     edges = torch.arange(cells + 1, dtype=torch.float64) * (pixels / cells)
     return _coverage(edges[:-1], edges[1:], pixels)
 
 
-@lru_cache(maxsize=64)
 def _bilinear_transpose(pixels: int, cells: int) -> Tensor:
     """[cells, pixels]: the transpose of linear upsampling from cells to pixels (half-pixel centres)."""
     identity = torch.eye(cells, dtype=torch.float64)[None]
