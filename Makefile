@@ -14,11 +14,12 @@ RUN := .venv/bin/python
 MODULES := src tests benchmarks docs tools
 
 # The evidence (benchmarks/evidence/PROTOCOL.md): make evidence-PLAN for each of these; resumable.
-PLANS := skin_first_pass skin_inner skin_confirm skin_box_sources tbx11k busi shortcut
+PLANS := skin_first_pass skin_inner skin_confirm skin_box_sources skin_remedies skin_box_quality skin_ablations \
+	skin_full skin_inner_full tbx11k busi shortcut
 EVIDENCE := runs/evidence
 COMPARE := $(RUN) -m lesioncare compare --cache-dir $(EVIDENCE)/features --workers 2 --threads 1
 
-.PHONY: help install demo test lint format bench clean evidence-tables evidence-kermany $(PLANS:%=evidence-%)
+.PHONY: help install demo test lint format bench clean evidence-tables evidence-kermany evidence-skin_rarity $(PLANS:%=evidence-%)
 
 help:
 	@echo "make demo     synthetic images, two networks, one report: about two minutes"
@@ -85,6 +86,14 @@ evidence-kermany: evidence-tables
 			--output $(EVIDENCE)/kermany_$$rarity || exit; \
 		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/kermany_$$rarity; \
 		$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/kermany_$$rarity; \
+	done
+
+evidence-skin_rarity: evidence-tables
+	for number in 10 20 40 80; do \
+		$(COMPARE) $(EVIDENCE)/tables/skin_rare_$$number.csv --config benchmarks/evidence/skin_rarity.yaml \
+			--output $(EVIDENCE)/skin_rare_$$number || exit; \
+		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/skin_rare_$$number; \
+		$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/skin_rare_$$number; \
 	done
 
 clean:

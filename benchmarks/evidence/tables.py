@@ -14,9 +14,12 @@ writes CSV files to `runs/evidence/tables` (the plans beside this file read them
 * `busi.csv`: ultrasound; images that repeat an earlier one are in its group, and clusters whose labels
   contradict each other are left out whole.
 * `skin_inner.csv`: HAM10000 without the test fold 0, for choices that no test fold may decide.
+* `skin_rare_N.csv`: the test fold 0 for test, and of each rare class only N images (10, 20, 40, 80) of the rest,
+  lesion after lesion; the smaller draw is part of the larger.
 * `shortcut/`: synthetic images with a marker on the rare kinds; the only images that are made.
 * `skin_centre.csv`, `skin_random.csv`: boxes of the manual ones' size, in the image's middle, and anywhere;
-  `skin_mbd.csv`, `skin_segmenter.csv`, `skin_consensus.csv`: those of `lesioncare boxes make`.
+  `skin_mbd.csv`, `skin_segmenter.csv`, `skin_consensus.csv`: those of `lesioncare boxes make`;
+  `skin_iouNN.csv`: the manual ones moved and scaled at random until their overlap is 0.NN.
 """
 
 import argparse
@@ -38,6 +41,7 @@ DATA = Path(os.environ.get("LESIONCARE_DATA", REPOSITORY.parent / "shared" / "da
 TABLES = REPOSITORY / "runs" / "evidence" / "tables"
 RARITIES = (1, 5, 20)
 CORNERS = ["x0", "y0", "x1", "y1"]
+RARE = ("AKIEC", "BCC", "DF", "VASC")
 
 
 def patient(path: str) -> str:
@@ -137,6 +141,59 @@ def skin_inner(target: Path) -> None:
     print("skin, inner:", kept.label.value_counts().to_dict())
 
 
+def skin_rare(target: Path) -> None:
+    """Fewer and fewer images of the rare classes to learn from; the test part stays."""
+    source = DATA / "skin7_200x150" / "labels.csv"
+    images = load_table(source, Columns.guess(read_header(source)), image_root=source.parent / "images")
+    split = split_by_fold(images, fold=0, n_folds=5, seed=0, validation=0.1)
+    tested = set(images.frame["image"].iloc[split.test])
+    table = pd.read_csv(source)
+    table["split"] = np.where(table.image_id.isin(tested), "test", "train")
+    lesions = np.random.default_rng(0).permutation(sorted(table.lesion_id.unique()))
+    place = dict(zip(lesions, range(len(lesions)), strict=True))
+    training = table[table.split == "train"]
+    order = training.iloc[np.argsort(training.lesion_id.map(place), kind="stable")]
+    for number in (10, 20, 40, 80):
+        drawn = order[order.label.isin(RARE)].groupby("label").cumcount() < number
+        left_out = drawn.index[~drawn]
+        kept = table.drop(left_out)
+        kept.to_csv(target / f"skin_rare_{number}.csv", index=False)
+        print(f"skin, rare {number}:", kept.groupby(["split", "label"]).size().to_dict())
+
+
+def skin_jittered(target: Path) -> None:
+    """Boxes whose overlap (IoU) with the manual ones is 0.8, 0.6, 0.4 and 0.2."""
+    table = pd.read_csv(DATA / "skin7_200x150" / "labels.csv")
+    true = table[CORNERS].to_numpy()
+    rng = np.random.default_rng(0)
+    shift, scale = rng.normal(size=(len(true), 2)), rng.normal(size=(len(true), 2))
+    for percent in (80, 60, 40, 20):
+        low, high = np.zeros(len(true)), np.full(len(true), 4.0)
+        for _ in range(40):  # bisection for how far: the overlap falls with it
+            middle = (low + high) / 2
+            near = overlap(true, jittered(true, shift, scale, middle)) > percent / 100
+            low, high = np.where(near, middle, low), np.where(near, high, middle)
+        corners = jittered(true, shift, scale, low)
+        print(f"skin, IoU {percent} %: {overlap(true, corners).mean():.3f}")
+        boxes = pd.DataFrame(corners * np.array([200, 150, 200, 150]), columns=CORNERS)
+        boxes.insert(0, "image", table.image_id)
+        write_boxes(boxes, target / f"skin_iou{percent}.csv")
+
+
+def jittered(boxes: np.ndarray, shift: np.ndarray, scale: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Boxes [n, 4] in fractions, moved and scaled by `far` [n] times each one's own direction, and clipped."""
+    centre, side = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    centre = centre + 0.5 * far[:, None] * shift * side
+    half = side * np.exp(np.clip(0.5 * far[:, None] * scale, -3, 3)) / 2
+    return np.clip(np.hstack([centre - half, centre + half]), 0, 1)
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    shared = np.clip(sides, 0, None).prod(1)
+    return shared / ((a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared)
+
+
 def shortcut(target: Path) -> None:
     """Synthetic images whose rare kinds wear a marker in training, and not in the test part."""
     write_dataset(target / "shortcut", SyntheticConfig(size=64, seed=1))
@@ -171,7 +228,7 @@ def main() -> None:
     parser.add_argument("--no-automatic", action="store_true", help="without the boxes that take minutes")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    for make in (kermany, tbx11k, busi, skin, skin_inner, shortcut):
+    for make in (kermany, tbx11k, busi, skin, skin_inner, skin_rare, skin_jittered, shortcut):
         make(options.output)
     if not options.no_automatic:
         automatic(options.output)
