@@ -221,5 +221,6 @@ def _list(plan: "ComparisonConfig", output: Path) -> None:
         same = f" (the same training as {trained[cell.path].arm})" if trained[cell.path] != cell else ""
         print(f"{cell}: {cell.path}{same}{' (finished)' if cell.path in finished else ''}")
     left = len(trained) - len(finished)
-    arms, folds, seeds = len(plan.arms), len(plan.folds), len(plan.seeds)
-    print(f"{arms} arms x {folds} folds x {seeds} seeds: {len(trained)} trainings, {left} of them to do.")
+    sizes = {"arm": len(plan.arms), "fold": len(plan.folds), "seed": len(plan.seeds)}
+    product = " x ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in sizes.items())
+    print(f"{product}: {len(trained)} trainings, {left} of them to do.")

@@ -55,6 +55,13 @@ def test_soft_edges_are_cut_at_half_of_the_brightest(tmp_path):
     assert corners(read_boxes(tmp_path / "a.png")) == [("a", 3, 2, 7, 6)]
 
 
+def test_a_photograph_is_no_mask(tmp_path):
+    photograph = np.random.default_rng(0).integers(60, 200, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(photograph).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png.*photograph"):
+        read_boxes(tmp_path, format="masks")
+
+
 def test_a_black_mask_is_an_image_without_a_box(tmp_path):
     draw(tmp_path / "a.png")
     assert read_boxes(tmp_path) == BoxSet((), {"a": (20, 10)})

@@ -24,6 +24,8 @@ MASK_NAME = re.compile(r"_(mask|masks|segmentation|seg|lesion|gt|groundtruth)(_\
 PNG_START = b"\x89PNG\r\n\x1a\n"
 MAX_RATIO = 1032
 """Deflate, PNG's compression, makes nothing smaller by more than this factor."""
+MOST_GREY = 0.5
+"""Share of pixels that may be neither dark nor bright: soft edges have few, photographs many."""
 MAX_PARTS = 1000
 """Most connected parts of a mask; more is noise, not lesions."""
 
@@ -38,7 +40,7 @@ def read_masks(path: Path, reading: Reading) -> BoxSet:
 
     Raises:
         DataError: a mask is no png, is damaged or too large, has another size than its image or than the
-            image's other masks, or has more than 1000 connected parts.
+            image's other masks, is a photograph, or has more than 1000 connected parts.
     """
     root = path if path.is_dir() else path.parent
     boxes: list[Box] = []
@@ -85,6 +87,11 @@ def _read_one(file: Path, *, components: bool) -> tuple[Size, list[tuple[float, 
     height, width = mask.shape
     if not brightest:
         return (width, height), []
+    if ((mask > 0.1 * brightest) & (mask < 0.9 * brightest)).mean() > MOST_GREY:
+        raise DataError(
+            f"{file}: most of its pixels are neither black nor white, so this is a photograph, not a mask. "
+            "Name the folder of the masks."
+        )
     parts = mask > brightest / 2
     if components:
         labels, count = ndimage.label(parts, structure=np.ones((3, 3)))
