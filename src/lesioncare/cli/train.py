@@ -79,6 +79,9 @@ def train(
     precision: Annotated[
         str, _option("auto, or as Lightning names it: 32-true, bf16-mixed ...", _SCHEDULE)
     ] = "auto",
+    channels_last: Annotated[
+        str, _option("Weights and images as NHWC: auto (on a GPU), yes or no.", _SCHEDULE)
+    ] = "auto",
     logger: Annotated[str, _option("csv or tensorboard.", _SCHEDULE)] = "csv",
     select: Annotated[
         str, _option("End with the last epoch, or the best on validation.", _SCHEDULE)
@@ -159,7 +162,7 @@ def train(
         "schedule": _pick(
             chosen,
             "epochs batch_size learning_rate weight_decay augment seed workers accelerator devices "
-            "precision logger select patience",
+            "precision channels_last logger select patience",
         ),
         "attention": {"loss": attention}
         | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence start_epoch"),

@@ -37,7 +37,7 @@ class MixBatch:
     """N images and what is known of them.
 
     Attributes:
-        images: [N, ...]: images [N, 3, H, W], or features.
+        images: [N, ...]: images [N, 3, H, W], or features; may be on another device than all the rest.
         targets: share of each class, [N, C].
         labels: the class that the boxes speak for, int64 [N].
         boxes: N tensors [n, 4], xyxy in pixels of the image.
@@ -109,7 +109,7 @@ def mixup(batch: MixBatch, partners: Sequence[int], lam: float) -> MixBatch:
         partners: index of each image's partner, [N].
         lam: in [0, 1].
     """
-    images = lam * batch.images + (1 - lam) * batch.images[list(partners)]
+    images = lam * batch.images + (1 - lam) * _taken(batch.images, partners)
     both = _marked(batch)
     return _joined(batch, images, partners, lam, (both, both))
 
@@ -142,7 +142,7 @@ def cutmix(batch: MixBatch, partners: Sequence[int], patch: Patch, image_size: t
     height, width = _grid(batch.images)
     x1, y1, x2, y2 = patch
     images = batch.images.clone()
-    images[..., y1:y2, x1:x2] = batch.images[list(partners)][..., y1:y2, x1:x2]
+    images[..., y1:y2, x1:x2] = _taken(batch.images[..., y1:y2, x1:x2], partners)
     lam = 1 - (x2 - x1) * (y2 - y1) / (width * height)
     rows, columns = image_size[0] / height, image_size[1] / width
     hole = (x1 * columns, y1 * rows, x2 * columns, y2 * rows)
@@ -150,6 +150,11 @@ def cutmix(batch: MixBatch, partners: Sequence[int], patch: Patch, image_size: t
     around = [[part for mark in marks for part in _outside(mark, hole)] for marks in both]
     within = [[part for mark in marks for part in _inside(mark, hole)] for marks in both]
     return _joined(batch, images, partners, lam, (around, within))
+
+
+def _taken(images: Tensor, partners: Sequence[int]) -> Tensor:
+    """Each image's partner; indexing by a list would wait for the device."""
+    return images[torch.tensor(partners).to(images.device, non_blocking=True)]
 
 
 def _joined(

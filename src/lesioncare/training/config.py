@@ -130,6 +130,7 @@ class ScheduleConfig(Config):
     accelerator: str = "auto"
     devices: int = Field(1, ge=1)
     precision: str = "auto"  # 32 bit on the CPU, mixed on a GPU
+    channels_last: bool | Literal["auto"] = "auto"  # weights and images as NHWC: "auto" on a GPU
     logger: Literal["csv", "tensorboard"] = "csv"
     # Which epoch's weights the run ends with: the last one's, or those of the epoch with the best balanced
     # accuracy on the validation part.

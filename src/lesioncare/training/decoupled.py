@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from lesioncare.data import collate
-from lesioncare.errors import ModelError, RunError
+from lesioncare.errors import ModelError
 from lesioncare.evaluation.metrics import decide
 from lesioncare.imbalance import ClassDraw, Power, norm_scales, scale_rows
 from lesioncare.training.config import ScheduleConfig
+from lesioncare.training.finite import LossWatch
 
 Head = nn.Linear | nn.Conv2d
 
@@ -118,6 +119,7 @@ class SecondStage:
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps))
         )
+        finite = LossWatch("The second stage's loss")
         self.network.to(self.device).eval()
         with _learning_alone(self.network, parameters):
             for epoch in tqdm(
@@ -126,14 +128,12 @@ class SecondStage:
                 for batch in self._loader(draw, epoch):
                     logits = logits_of(batch["images"].to(self.device))
                     loss = functional.cross_entropy(logits, batch["labels"].to(self.device))
-                    if not torch.isfinite(loss):
-                        raise RunError(
-                            f"The second stage's loss became {loss.item()}. Lower the learning rate."
-                        )
+                    finite.add(loss, epoch)
                     optimizer.zero_grad()
                     torch.autograd.backward(loss)
                     optimizer.step()
                     scheduler.step()
+                finite.check()
         self.network.cpu()
 
     def _loader(self, draw: ClassDraw, epoch: int) -> DataLoader[Any]:

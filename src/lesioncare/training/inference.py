@@ -19,6 +19,7 @@ from lesioncare.errors import ModelError
 from lesioncare.evaluation import area_share, centre_energy, energy_in_box, pointing_hit
 from lesioncare.evaluation.result import Predictions
 from lesioncare.training.features import FeatureDataset, progress
+from lesioncare.training.memory import exact_float32
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,7 +44,10 @@ def predict_logits(network: nn.Module, loader: DataLoader[Batch], *, title: str 
     """Give the logits [N, C] of all images of a loader, with a progress bar."""
     network.eval()
     device = next(network.parameters()).device
-    rows = [network(batch["images"].to(device)).double().cpu().numpy() for batch in progress(loader, title)]
+    with exact_float32():
+        rows = [
+            network(batch["images"].to(device)).cpu().double().numpy() for batch in progress(loader, title)
+        ]
     return np.concatenate(rows)
 
 
@@ -72,7 +76,8 @@ def predict_table(
     """
     network.eval()
     watcher = _Watcher(network, target_layer, image_size)
-    parts = [watcher.look(batch) for batch in progress(loader, title)]
+    with exact_float32():
+        parts = [watcher.look(batch) for batch in progress(loader, title)]
     looks = {name: np.concatenate([part.looks[name] for part in parts]) for name in _LOOKS}
     frame = images.table.frame.iloc[images.positions]
     predictions = Predictions(
@@ -119,7 +124,7 @@ class _Watcher:
         if maps is None:
             with torch.inference_mode():
                 logits = self._network(images)
-        rows = logits.detach().double().cpu().numpy()
+        rows = logits.detach().cpu().double().numpy()
         if maps is None:
             return _Part(rows, None, {name: np.full(len(rows), np.nan) for name in _LOOKS})
         size = self._size or (int(images.shape[-2]), int(images.shape[-1]))

@@ -13,9 +13,10 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from lesioncare.attention import AttentionGuide
 from lesioncare.data import Batch, EpochSampler, boxes_by_image
-from lesioncare.errors import RunError
 from lesioncare.imbalance import ClassificationLoss
 from lesioncare.training.config import ScheduleConfig
+from lesioncare.training.finite import LossWatch
+from lesioncare.training.memory import memory_format, set_memory_format
 from lesioncare.training.remedy import Treatment
 
 __all__ = ["Feed", "GuidedClassifier", "History", "learning_rate_factor"]
@@ -53,6 +54,9 @@ class Feed(pl.LightningDataModule):
 class GuidedClassifier(pl.LightningModule):
     """Trains a network with a classification loss and, where there is a guide, attention.
 
+    No step waits for the device: what only the host looks at (labels, boxes, their numbers) stays with it,
+    and the loss is looked at one step later.
+
     Args:
         network: images, or features of the frozen part, -> logits [N, C].
         feed: what it will be trained on.
@@ -83,7 +87,17 @@ class GuidedClassifier(pl.LightningModule):
         self._feed = feed
         self._treatment = treatment
         self.loss: ClassificationLoss = treatment.loss  # a module, so that its weights follow to the device
-        self._balanced_accuracy = MulticlassAccuracy(treatment.num_classes, average="macro")
+        # Without torchmetrics' checks of its input, which wait for the device.
+        self._balanced_accuracy = MulticlassAccuracy(
+            treatment.num_classes, average="macro", validate_args=False
+        )
+        self._finite = LossWatch()
+        self._format = torch.preserve_format
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002
+        """Lay out the weights as the device likes them, before other processes copy them."""
+        self._format = memory_format(self._schedule.channels_last, self.trainer.strategy.root_device)
+        set_memory_format(self, self._format)
 
     def train(self, mode: bool = True) -> "GuidedClassifier":
         """Set the mode of what learns; the frozen part stays as it was trained."""
@@ -91,6 +105,18 @@ class GuidedClassifier(pl.LightningModule):
         if self.frozen is not None:
             self.frozen.eval()
         return self
+
+    def transfer_batch_to_device(
+        self,
+        batch: Any,
+        device: torch.device,
+        dataloader_idx: int,  # noqa: ARG002
+    ) -> Any:
+        """Send the images to the device; labels and boxes stay where they are looked at."""
+        images = batch["images"].to(device, non_blocking=True)
+        if images.ndim == 4:
+            images = images.to(memory_format=self._format)
+        return {**batch, "images": images}
 
     def on_train_epoch_start(self) -> None:
         """Tell the loss and the guide which epoch begins."""
@@ -111,31 +137,35 @@ class GuidedClassifier(pl.LightningModule):
         """Give the loss of one batch."""
         step = self.current_epoch, batch_index
         mixed = self._treatment.prepare(batch, *self._attended(batch), step)
-        labels, inputs = batch["labels"], self._inputs(mixed.images)
+        images, inputs = len(batch["labels"]), self._inputs(mixed.images)
+        targets, labels = (
+            values.to(inputs.device, non_blocking=True) for values in (mixed.targets, mixed.labels)
+        )
         classification: Tensor
         loss: Tensor
         if self._guide is None:
-            classification = loss = self.loss(self.network(inputs), mixed.targets)
+            classification = loss = self.loss(self.network(inputs), targets)
         else:
             with self._guide.watch():
                 logits = self.network(inputs)
-            classification = self.loss(logits, mixed.targets)
-            loss = self._guide.combine(classification, mixed.labels, mixed.boxes, mixed.weights)
-            self._log_attention(loss, classification, len(labels))
-        if not torch.isfinite(loss):
-            raise RunError(
-                f"The loss became {loss.item()} in epoch {self.current_epoch}. "
-                "Lower the learning rate; the last checkpoint is kept."
-            )
-        self._log("train_loss", loss, len(labels), prog_bar=True)
-        self._log("train_classification_loss", classification, len(labels))
+            classification = self.loss(logits, targets)
+            loss = self._guide.combine(classification, labels, mixed.boxes, mixed.weights)
+            self._log_attention(loss, classification, images)
+        self._finite.add(loss, self.current_epoch)
+        self._log("train_loss", loss, images, prog_bar=True)
+        self._log("train_classification_loss", classification, images)
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Look at the last step's loss, before the epoch's checkpoint is written."""
+        self._finite.check()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:  # noqa: ARG002
         """Count one batch into the validation loss (cross-entropy, whatever was trained) and accuracy."""
         logits = self.network(self._inputs(batch["images"]))
-        self._balanced_accuracy.update(logits, batch["labels"])
-        images, loss = len(logits), functional.cross_entropy(logits, batch["labels"])
+        labels = batch["labels"].to(logits.device, non_blocking=True)
+        self._balanced_accuracy.update(logits, labels)
+        images, loss = len(logits), functional.cross_entropy(logits, labels)
         self._log("validation_loss", loss, images)
         self._log("validation_balanced_accuracy", self._balanced_accuracy, images, prog_bar=True)
 

@@ -31,6 +31,7 @@ from lesioncare.training.directory import RunDirectory, check_run, open_run, ver
 from lesioncare.training.features import FeatureDataset, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.kept import Keeper, Network, build_network, run_images
+from lesioncare.training.memory import on_device, set_memory_format
 from lesioncare.training.models import BuiltModel
 from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.remedy import Treatment, check_validation, make_treatment
@@ -86,6 +87,7 @@ def train(
         with clock.part("train"):
             _fit(config, parts, loaders, run, trainer)
         if trainer.is_global_zero:
+            # Outside the trainer: on its device all the same, but always in 32 bit.
             found = _change_head(config, parts, loaders, clock)
             with clock.part("test"):
                 result = _test(config, parts, loaders, pd.DataFrame(history.rows), found)
@@ -199,6 +201,7 @@ def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoa
         collate_fn=collate,
         num_workers=schedule.workers,
         persistent_workers=schedule.workers > 0,
+        pin_memory=choose_device(schedule.accelerator).type == "cuda",  # copied while the device computes
         drop_last=sampler.shuffle
         and len(dataset) % schedule.batch_size == 1,  # batch norm cannot learn from one image
     )
@@ -226,7 +229,8 @@ def _fit(
         raise KeyboardInterrupt from stop
     if config.schedule.select == "best":
         module.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
-    parts.learner.cpu()
+    module.cpu().float()  # the frozen part too; 32 bit also after a precision like bf16-true
+    set_memory_format(parts.model.network.cpu().float(), torch.contiguous_format)
 
 
 def _change_head(config: TrainConfig, parts: _Parts, loaders: _Loaders, clock: "_Clock") -> dict[str, Any]:
@@ -300,18 +304,21 @@ def _predict(
     """Predict images: from kept features where what learnt alone has the same map, else with all of it."""
     images = run_images(config, parts.judged, parts.model, positions)
     kept = None if loaders.tested is None else loaders.tested.only(positions)
-    return predict_table(
-        parts.model.network if kept is None else parts.learner,
-        images,
-        image_loader(
-            images if kept is None else kept,
-            batch_size=config.schedule.batch_size,
-            workers=config.schedule.workers,
-        ),
-        target_layer=config.model.target_layer,
-        image_size=parts.model.image_size,
-        title=title,
+    network = parts.model.network if kept is None else parts.learner
+    loader = image_loader(
+        images if kept is None else kept,
+        batch_size=config.schedule.batch_size,
+        workers=config.schedule.workers,
     )
+    with on_device(network, choose_device(config.schedule.accelerator)):
+        return predict_table(
+            network,
+            images,
+            loader,
+            target_layer=config.model.target_layer,
+            image_size=parts.model.image_size,
+            title=title,
+        )
 
 
 def _test(

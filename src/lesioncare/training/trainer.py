@@ -30,8 +30,14 @@ def is_first_process() -> bool:
 
 
 def choose_device(accelerator: str) -> torch.device:
-    """Where a network runs outside the trainer: on the GPU, if there is one and it was not refused."""
-    return torch.device("cuda" if torch.cuda.is_available() and accelerator != "cpu" else "cpu")
+    """Where a network runs outside the trainer: on the GPU, if there is one and it was not refused.
+
+    Of several GPUs each process of a distributed run has its own.
+    """
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    process = int(os.environ.get("LOCAL_RANK", "0"))
+    return torch.device("cuda", process) if process else torch.device("cuda")
 
 
 def make_trainer(schedule: ScheduleConfig, run: RunDirectory) -> tuple[pl.Trainer, History]:

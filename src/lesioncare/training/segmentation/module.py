@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lesioncare.boxes.segmentation import SegmenterSpec
 from lesioncare.boxes.segmentation.base import prepare
-from lesioncare.errors import RunError
+from lesioncare.training.finite import LossWatch
 from lesioncare.training.module import learning_rate_factor
 from lesioncare.training.segmentation.config import SegmenterConfig
 
@@ -37,6 +37,7 @@ class SegmenterModule(pl.LightningModule):
         self.network = network
         self._spec, self._config, self._steps = spec, config, steps
         self._dice = DiceLoss("binary")
+        self._finite = LossWatch()
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:  # noqa: ARG002
         """Let an epoch's randomness follow from seed and epoch, so that a resumed run equals a whole one."""
@@ -48,12 +49,13 @@ class SegmenterModule(pl.LightningModule):
         images, masks = batch
         scores = self._scores(images, masks)
         loss: Tensor = functional.binary_cross_entropy_with_logits(scores, masks) + self._dice(scores, masks)
-        if not torch.isfinite(loss):
-            raise RunError(
-                f"The loss became {loss.item()} in epoch {self.current_epoch}. Lower the learning rate."
-            )
+        self._finite.add(loss, self.current_epoch)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(images))
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Look at the last step's loss, before the epoch's checkpoint is written."""
+        self._finite.check()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:  # noqa: ARG002
         """Count one batch into the mean IoU of the masks."""
