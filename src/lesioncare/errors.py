@@ -17,6 +17,11 @@ __all__ = ["ConfigError", "DataError", "LesionCareError", "ModelError", "RunErro
 class LesionCareError(Exception):
     """Anything that a user can mend; the command line prints it in one message and exits with 2."""
 
+    def __init__(self, message: str = "") -> None:
+        # A loader hands on a worker process's error with its traceback as the message, which ends in ours.
+        own = f"{type(self).__module__}.{type(self).__qualname__}: "
+        super().__init__(message.rpartition(own)[2].rstrip("\n"))
+
 
 class DataError(LesionCareError):
     """A table, an image, a box or a split cannot be used as it is."""

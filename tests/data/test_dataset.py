@@ -100,6 +100,16 @@ def test_a_damaged_image_is_named_with_its_row(table, folder):
         _ = ImageDataset(table, [2], PLAIN)[0]
 
 
+@pytest.mark.slow
+def test_a_worker_process_names_a_damaged_image_in_one_line(table, folder):
+    (folder / "c.png").write_bytes(b"")
+    loader = DataLoader(ImageDataset(table, [2], PLAIN), num_workers=1, collate_fn=collate)
+    with pytest.raises(DataError) as error:
+        next(iter(loader))
+    assert str(error.value).count("\n") == 0
+    assert str(error.value).startswith(f"{folder / 'table.csv'}, row 4: ")
+
+
 def test_check_images_decodes_all_and_reports_progress(table):
     done = []
     check_images(table, progress=done.append)

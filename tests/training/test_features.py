@@ -47,6 +47,16 @@ def test_kept_features_are_those_of_the_augmented_images(images, frozen, tmp_pat
             assert (item["label"], item["position"]) == (image["label"], image["position"])
 
 
+@pytest.mark.slow
+def test_worker_processes_change_no_byte(images, frozen, tmp_path, monkeypatch):
+    def files(name, processes):
+        monkeypatch.setattr("lesioncare.training.features.auto_workers", lambda *_, **__: processes)
+        cache_features(images, frozen, tmp_path / name, views=1, batch_size=2)
+        return {path.name: path.read_bytes() for path in (tmp_path / name).glob("*.npy")}
+
+    assert files("one", 0) == files("several", 2) != {}
+
+
 def test_views_are_seen_in_turn(images, frozen, tmp_path):
     kept = cache_features(images, frozen, tmp_path, views=2, batch_size=5)
     assert torch.equal(kept[2, 1]["image"], kept[0, 1]["image"])

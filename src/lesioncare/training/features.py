@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Batch, Item, Key
+from lesioncare.data.workers import auto_workers
 from lesioncare.errors import ModelError, RunError
 
 _Boxes = dict[str, Tensor]
@@ -115,7 +116,8 @@ def cache_features(
         directory: where the files go; one for each (images, frozen part, transform), see `fingerprint`.
         views: how many augmented views to keep of each image.
         batch_size: images per pass.
-        workers: processes that decode images.
+        workers: processes that decode images, at least; with many images and cores, there are more. The
+            files are the same for any number.
         exact: keep float32.
 
     Raises:
@@ -129,13 +131,15 @@ def cache_features(
         missing = [view for view in range(views) if not _is_whole(directory, view, boxes)]
         if missing:
             _remove_left_over(directory)
+            processes = max(workers, _own_workers(images, batch_size, on_cpu=not _is_on_gpu(frozen)))
         for view in missing:
             loader = DataLoader(
                 images,
                 batch_size=batch_size,
                 sampler=EpochSampler(len(images), seed=0, shuffle=False, epoch=view),
                 collate_fn=collate,
-                num_workers=workers,
+                num_workers=processes,
+                pin_memory=_is_on_gpu(frozen),
             )
             target = _features_file(directory, view)
             if target.exists():
@@ -202,6 +206,16 @@ def _cache_view(
         kept.flush()
         partial.replace(target)
     return parts
+
+
+def _own_workers(images: ImageDataset, batch_size: int, *, on_cpu: bool) -> int:
+    image = images[0]["image"] if len(images) else torch.empty(0)
+    return auto_workers(len(images), batch_size * image.numel() * image.element_size(), on_cpu=on_cpu)
+
+
+def _is_on_gpu(frozen: nn.Module | None) -> bool:
+    parameter = None if frozen is None else next(frozen.parameters(), None)
+    return parameter is not None and parameter.device.type == "cuda"
 
 
 def _boxes_of(batch: Batch) -> _Boxes:
