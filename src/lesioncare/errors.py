@@ -18,7 +18,7 @@ class LesionCareError(Exception):
     """Anything that a user can mend; the command line prints it in one message and exits with 2."""
 
     def __init__(self, message: str = "") -> None:
-        # A loader hands on a worker process's error with the whole traceback as its message; this ends in ours.
+        # A loader hands on a worker process's error with its traceback as the message, which ends in ours.
         own = f"{type(self).__module__}.{type(self).__qualname__}: "
         super().__init__(message.rpartition(own)[2].rstrip("\n"))
 
