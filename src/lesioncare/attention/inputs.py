@@ -55,7 +55,7 @@ def guided_by_boxes(
     corners = _joined(boxes, (4,))
     _check_each(torch.isfinite(corners).all(dim=1), owner, boxes, "Expected boxes with finite corners")
     corners, usable = clip(corners, image_size)
-    trusted = torch.ones(len(owner))
+    trusted = torch.ones(len(owner), dtype=torch.float32)  # also where another type is the default
     if weights is not None:
         trusted = _joined(weights, ()).float()
         _check_each((trusted >= 0) & (trusted <= 1), owner, weights, "Expected weights in [0, 1]")
@@ -84,7 +84,7 @@ def _gathered(images: int, owner: Tensor, corners: Tensor, trusted: Tensor) -> G
     slot = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]  # of each box among its image's
     padded = corners.new_zeros(len(rows), int(counts.max()) if images else 0, 4)
     padded[place[owner], slot] = corners
-    trust = torch.zeros(images).index_add_(0, owner, trusted) / counts
+    trust = trusted.new_zeros(images).index_add_(0, owner, trusted) / counts
     return Guided(rows, padded, trust[rows])
 
 
@@ -92,7 +92,7 @@ def _joined(tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
     """All rows of all tensors, on the CPU: [M, *shape]. One transfer, where they lie on one other device."""
     filled = [tensor.detach() for tensor in tensors if tensor.numel()]
     if not filled:
-        return torch.zeros(0, *shape)
+        return torch.zeros(0, *shape, dtype=torch.float32)
     if len({tensor.device for tensor in filled}) > 1:
         filled = [tensor.cpu() for tensor in filled]
     return torch.cat(filled).cpu()
