@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Batch, Item, Key
-from lesioncare.data.workers import auto_workers
+from lesioncare.data.workers import FEW_IMAGES, auto_workers
 from lesioncare.errors import ModelError, RunError
 
 _Boxes = dict[str, Tensor]
@@ -209,7 +209,9 @@ def _cache_view(
 
 
 def _own_workers(images: ImageDataset, batch_size: int, *, on_cpu: bool) -> int:
-    image = images[0]["image"] if len(images) else torch.empty(0)
+    if len(images) <= FEW_IMAGES:
+        return 0
+    image = images[0]["image"]
     return auto_workers(len(images), batch_size * image.numel() * image.element_size(), on_cpu=on_cpu)
 
 
