@@ -1,61 +1,25 @@
 """The few-line interface: watch a forward pass, then combine its attention loss with any other loss."""
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lesioncare.attention.cam import Gradient, closed_form_cam, head_gradient_cam
-from lesioncare.attention.inputs import check_target, guided_by_boxes
+from lesioncare.attention.inputs import Guided, check_target, guided_by_boxes
 from lesioncare.attention.losses import AttentionLoss, CARELoss, InputGradientLoss
-from lesioncare.attention.regions import Regions, Resolution
+from lesioncare.attention.maps import class_maps, input_gradient, onto
+from lesioncare.attention.options import Evidence, GuideOptions, Reduction
+from lesioncare.attention.regions import Regions
 from lesioncare.attention.tap import Pass, tap
 from lesioncare.attention.target import Target, find_target, resolve_layer
 from lesioncare.errors import ConfigError, ModelError
 
-Reduction = Literal["batch", "boxed", "sum"]
-Evidence = Literal["class", "contrast"]
+Layer = nn.Module | str
 
 __all__ = ["AttentionGuide", "Evidence", "GuideOptions", "Reduction"]
-
-
-@dataclass(frozen=True)
-class GuideOptions:
-    """How the maps are made and when attention begins.
-
-    Attributes:
-        gradient: "full" differentiates through the map's weights a_k; "half" takes them as constants, as
-            the published code does.
-        reduction: how the losses of a batch's boxed images become one number. "batch": their sum divided
-            by the batch size, so that an image's attention weighs as much as its classification. "boxed":
-            divided by the number of boxed images. "sum": not divided, as the published code does.
-        resolution: compare at the map's size ("feature"), or as if the map had been upsampled to the image
-            ("image"): exactly so for the losses that weigh the map linearly, CARE and energy.
-        evidence: whose map is compared with the boxes. "class": that of the own class, s_y. "contrast":
-            that of s_y - s_r, with r the other class of the largest logit: what speaks for the own class *and
-            against the one that it is mistaken for* must lie in the box, and evidence that both share, inside
-            or outside, does not count.
-        start_step: attention begins after this many calls of `combine` (the paper's second stage).
-        start_epoch: attention begins in this epoch, counted from 0; tell the epoch with `set_epoch`.
-    """
-
-    gradient: Gradient = "full"
-    reduction: Reduction = "batch"
-    resolution: Resolution = "feature"
-    evidence: Evidence = "class"
-    start_step: int = 0
-    start_epoch: int = 0
-
-    def __post_init__(self) -> None:
-        _check_choice("gradient", self.gradient, ("full", "half"))
-        _check_choice("reduction", self.reduction, ("batch", "boxed", "sum"))
-        _check_choice("resolution", self.resolution, ("feature", "image"))
-        _check_choice("evidence", self.evidence, ("class", "contrast"))
-        if self.start_step < 0 or self.start_epoch < 0:
-            raise ConfigError("Expected `start_step` and `start_epoch` to be at least 0.")
 
 
 class AttentionGuide:
@@ -71,6 +35,8 @@ class AttentionGuide:
         model: any module that gives logits [N, C] for images [N, 3, H, W].
         loss: what the maps are asked for; `CARELoss()` if none is given.
         target_layer: the layer whose output is the map's features, or its dotted name; found if not given.
+            Of several, in a list, each has its map, and L_att is the weighted mean of their losses.
+        layer_weights: what each of several layers weighs, >= 0; scaled to the sum 1. Equal if not given.
         alpha: weight of the attention loss, in [0, 1].
         image_size: (H, W) that boxes refer to; the size of the model's input if not given.
         options: any field of `GuideOptions`, by name.
@@ -92,7 +58,8 @@ class AttentionGuide:
         model: nn.Module,
         *,
         loss: AttentionLoss | None = None,
-        target_layer: nn.Module | str | None = None,
+        target_layer: Layer | Sequence[Layer] | None = None,
+        layer_weights: Sequence[float] | None = None,
         alpha: float = 0.5,
         image_size: tuple[int, int] | None = None,
         **options: Any,
@@ -106,9 +73,12 @@ class AttentionGuide:
         self.options = GuideOptions(**options)
         self.step = 0
         self.epoch = 0
-        self._target: Target | None = None
-        self._layer = None if target_layer is None else resolve_layer(model, target_layer)[1]
-        self._passes: list[Pass] = []
+        self._layers = _layers(model, target_layer)
+        self._shares = _shares(layer_weights, len(self._layers))
+        if len(self._layers) > 1 and isinstance(self.loss, InputGradientLoss):
+            raise ConfigError("InputGradientLoss looks at the image, so there are no layers to choose among.")
+        self._targets: tuple[Target, ...] = ()
+        self._passes: list[list[Pass]] = []
 
     @property
     def active(self) -> bool:
@@ -118,19 +88,24 @@ class AttentionGuide:
 
     @property
     def found(self) -> bool:
-        """Whether the target layer is known."""
-        return self._target is not None
+        """Whether the target layers are known."""
+        return bool(self._targets)
 
     @property
-    def target(self) -> Target:
-        """Where the map comes from; known once a pass was watched.
+    def targets(self) -> tuple[Target, ...]:
+        """Where the maps come from, in the order of `target_layer`; known once a pass was watched.
 
         Raises:
             ModelError: none was.
         """
-        if self._target is None:
+        if not self._targets:
             raise ModelError("The target layer is found on the first watched pass; none was watched yet.")
-        return self._target
+        return self._targets
+
+    @property
+    def target(self) -> Target:
+        """The first of `targets`."""
+        return self.targets[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Tell which epoch begins, counted from 0; needed for `start_epoch` only."""
@@ -159,7 +134,11 @@ class AttentionGuide:
             yield
             return
         by_input = isinstance(self.loss, InputGradientLoss)
-        with tap(self.model, lambda: self.target.layer, before=self._find, input_gradient=by_input) as passes:
+        with ExitStack() as taps:
+            passes = [
+                taps.enter_context(self._tap(index, input_gradient=by_input))
+                for index in range(len(self._layers))
+            ]
             yield
         self._passes = passes
 
@@ -199,91 +178,92 @@ class AttentionGuide:
         self, target: Tensor, boxes: Sequence[Tensor], weights: Sequence[Tensor] | None = None
     ) -> Tensor:
         """Give L_att, a scalar, for the pass just watched; arguments and errors as for `combine`."""
-        watched = self._take()
-        images, device = len(watched.logits), watched.logits.device
-        size = self.image_size or (int(watched.image.shape[-2]), int(watched.image.shape[-1]))
+        passes = self._take()
+        image, logits = passes[0].image, passes[0].logits
+        images, device = len(logits), logits.device
+        size = self.image_size or (int(image.shape[-2]), int(image.shape[-1]))
         check_target(target, images)
         guided = guided_by_boxes(images, boxes, weights, size)
         if not len(guided):
-            return watched.logits.new_zeros((), dtype=torch.float32)
+            return logits.new_zeros((), dtype=torch.float32)
         with torch.autocast(device.type, enabled=False):
-            maps = self._maps(watched, _onto(device, guided.rows), _onto(device, target))
-            regions = Regions(
-                guided.boxes,
-                size,
-                (maps.shape[-2], maps.shape[-1]),
-                resolution=self.options.resolution,
-                device=device,
-                dtype=maps.dtype,
-            )
-            losses = self.loss(maps, regions) * _onto(device, guided.trust.to(maps.dtype))
-        return losses.sum() / {"batch": images, "boxed": len(guided), "sum": 1}[self.options.reduction]
+            maps = self._maps(passes, onto(device, guided.rows), onto(device, target))
+            losses = [self._loss(cam, guided, size).sum() for cam in maps]
+            total = torch.stack(
+                [loss * share for loss, share in zip(losses, self._shares, strict=True)]
+            ).sum()
+        return total / {"batch": images, "boxed": len(guided), "sum": 1}[self.options.reduction]
 
     def class_activation_map(self, target: Tensor) -> Tensor:
-        """Give the maps [N, h, w] of the pass just watched (`watch(always=True)`).
+        """Give the maps [N, h, w] of the pass just watched (`watch(always=True)`), of the first target layer.
 
         Args:
             target: the class to look for in each image, [N], integer.
         """
-        watched = self._take()
-        device = watched.logits.device
+        passes = self._take()
+        device = passes[0].logits.device
+        rows = torch.arange(len(target), device=device)
         with torch.autocast(device.type, enabled=False):
-            return self._cam(watched, torch.arange(len(target), device=device), _onto(device, target))
+            return class_maps(passes[:1], self.targets[:1], rows, onto(device, target), self.options)[0]
 
-    def _take(self) -> Pass:
-        """The last pass, once: holding on to it would hold its graph in memory."""
-        passes, self._passes = self._passes, []
-        if not passes:
+    def _tap(self, index: int, *, input_gradient: bool) -> AbstractContextManager[list[Pass]]:
+        return tap(
+            self.model,
+            lambda: self.targets[index].layer,
+            before=self._find,
+            input_gradient=input_gradient,
+        )
+
+    def _take(self) -> Sequence[Pass]:
+        """The last pass as each layer's tap saw it, once: holding on to it would hold its graph in memory."""
+        taken, self._passes = self._passes, []
+        if not taken or not taken[0]:
             raise ModelError("No forward pass was watched: run the model inside `with guide.watch():` first.")
-        if len(passes) > 1:
+        if len(taken[0]) > 1:
             raise ModelError(
-                f"The model ran {len(passes)} times inside one watch(); watch one pass at a time."
+                f"The model ran {len(taken[0])} times inside one watch(); watch one pass at a time."
             )
-        return passes[0]
+        return [passes[0] for passes in taken]
 
     def _find(self, model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if self._target is None:
-            self._target = find_target(model, arguments, named, self._layer)
+        if not self._targets:
+            self._targets = tuple(find_target(model, arguments, named, layer) for layer in self._layers)
 
-    def _maps(self, watched: Pass, rows: Tensor, target: Tensor) -> Tensor:
+    def _maps(self, passes: Sequence[Pass], rows: Tensor, target: Tensor) -> list[Tensor]:
         if isinstance(self.loss, InputGradientLoss):
-            return _input_gradient(watched)[rows]
-        own = target[rows]
-        rival = _rival(watched.logits[rows], own) if self.options.evidence == "contrast" else None
-        return self._cam(watched, rows, own, rival)
+            return [input_gradient(passes[0], rows)]
+        return class_maps(passes, self.targets, rows, target[rows], self.options)
 
-    def _cam(self, watched: Pass, rows: Tensor, target: Tensor, rival: Tensor | None = None) -> Tensor:
-        run, linear, gradient = self.target.run, self.target.linear, self.options.gradient
-        if len(watched.features) <= run:
-            raise ModelError(f"The target layer {self.target.name!r} did not run in the watched pass.")
-        features = watched.features[run]
-        if linear is not None:
-            return closed_form_cam(features[rows], linear.weight, target, gradient, rival=rival)
-        return head_gradient_cam(features, watched.logits, rows, target, gradient, rival=rival)
-
-
-def _onto(device: torch.device, tensor: Tensor) -> Tensor:
-    """The tensor on a device, without waiting for the device where it comes from the CPU."""
-    return tensor.to(device, non_blocking=tensor.device.type == "cpu")
+    def _loss(self, cam: Tensor, guided: Guided, image_size: tuple[int, int]) -> Tensor:
+        """The loss of each guided image's map, [B]."""
+        regions = Regions(
+            guided.boxes,
+            image_size,
+            (cam.shape[-2], cam.shape[-1]),
+            resolution=self.options.resolution,
+            device=cam.device,
+            dtype=cam.dtype,
+        )
+        return self.loss(cam, regions) * onto(cam.device, guided.trust.to(cam.dtype))
 
 
-def _rival(logits: Tensor, target: Tensor) -> Tensor:
-    """The class of the largest logit besides the target, [B]."""
-    if logits.shape[1] < 2:
-        raise ModelError('evidence "contrast" needs two classes or more, but the model has one logit.')
-    others = logits.detach().scatter(1, target[:, None], -torch.inf)
-    return others.argmax(dim=1)
+def _layers(model: nn.Module, given: Layer | Sequence[Layer] | None) -> tuple[nn.Module | None, ...]:
+    if given is None:
+        return (None,)
+    several = [given] if isinstance(given, (str, nn.Module)) else list(given)
+    layers = tuple(resolve_layer(model, layer)[1] for layer in several)
+    if not layers or len(set(layers)) < len(layers):
+        raise ConfigError(f"Expected `target_layer` to name layers, each once, but got {several}.")
+    return layers
 
 
-def _input_gradient(watched: Pass) -> Tensor:
-    """d/dx sum_nk log p_nk at the watched images, [N, C, H, W], differentiable."""
-    if not watched.logits.requires_grad:
-        raise ModelError("The input gradient needs a graph: run the forward pass without torch.no_grad().")
-    score = watched.logits.float().log_softmax(dim=1).sum()
-    (gradient,) = torch.autograd.grad(score, watched.image, create_graph=True)
-    return gradient.float()
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"Expected `{name}` to be one of {', '.join(choices)}, but got {value!r}.")
+def _shares(weights: Sequence[float] | None, layers: int) -> tuple[float, ...]:
+    if weights is None:
+        return (1 / layers,) * layers
+    total = sum(weights)
+    if len(weights) != layers or min(weights) < 0 or not 0 < total < math.inf:
+        raise ConfigError(
+            f"Expected `layer_weights` to be {layers} numbers of at least 0, not all 0, one for each target "
+            f"layer, but got {list(weights)}."
+        )
+    return tuple(weight / total for weight in weights)
