@@ -21,20 +21,20 @@ BOXES = [
 
 def test_boxes_are_gathered_by_image():
     weights = [torch.tensor([0.5, 1]), torch.empty(0), torch.tensor([0.2, 0.6, 0]), torch.ones(1)]
-    guided = guided_by_boxes(4, BOXES, weights, (16, 16))
+    (guided,) = guided_by_boxes(4, BOXES, weights, (16, 16))
     assert guided.rows.tolist() == [0, 2]
     assert guided.boxes.tolist() == [[[2, 3, 9, 12], [0] * 4], [[0, 0, 5, 5], [8, 8, 14, 16]]]
-    torch.testing.assert_close(guided.trust, torch.tensor([0.5, 0.4]))
+    torch.testing.assert_close(guided.weights, torch.tensor([0.5, 0.4]))
 
 
 @pytest.mark.parametrize("boxes", [[], [NONE] * 3, [torch.empty(0)] * 3])
 def test_no_box_guides_no_image(boxes):
-    assert len(guided_by_boxes(len(boxes), boxes, None, (16, 16))) == 0
+    assert guided_by_boxes(len(boxes), boxes, None, (16, 16)) == []
 
 
 def test_boxes_of_several_types_and_a_graph_of_their_own():
     boxes = [torch.tensor([[1, 2, 3, 4]]), torch.tensor([[1.0, 2, 3, 4]], requires_grad=True)]
-    guided = guided_by_boxes(2, boxes, None, (16, 16))
+    (guided,) = guided_by_boxes(2, boxes, None, (16, 16))
     assert guided.boxes.tolist() == [[[1, 2, 3, 4]]] * 2
     assert not guided.boxes.requires_grad
 

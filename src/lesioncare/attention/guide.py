@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lesioncare.attention.inputs import Guided, check_target, guided_by_boxes
+from lesioncare.attention.inputs import Guided, guided_by_boxes, positive_labels
 from lesioncare.attention.losses import AttentionLoss, CARELoss, InputGradientLoss
 from lesioncare.attention.maps import class_maps, input_gradient, onto
 from lesioncare.attention.options import Evidence, GuideOptions, Reduction
-from lesioncare.attention.regions import Regions
 from lesioncare.attention.tap import Pass, tap
 from lesioncare.attention.target import Target, find_target, resolve_layer
 from lesioncare.errors import ConfigError, ModelError
@@ -148,6 +147,8 @@ class AttentionGuide:
         target: Tensor,
         boxes: Sequence[Tensor],
         weights: Sequence[Tensor] | None = None,
+        *,
+        box_labels: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Give (1 - alpha) L_cls + alpha L_att for the pass just watched, and count one step.
 
@@ -155,44 +156,53 @@ class AttentionGuide:
 
         Args:
             classification_loss: any scalar loss.
-            target: class of each image, [N], integer.
+            target: class of each image, [N], integer; or which labels it has, [N, C], zeros and ones of any
+                type. Then each positive label with a box has a map and a loss, and an image's attention loss
+                is their mean.
             boxes: N tensors [n_i, 4], xyxy in pixels of the model's input; n_i = 0 where the image has no
                 box or is not to be guided. Boxes are clipped to the image; what keeps no area drops out.
-            weights: N tensors [n_i] in [0, 1]: how far each box is trusted. An image's attention loss is
-                multiplied by the mean over its boxes; a box of weight 0 counts as none. All ones if not
-                given.
+            weights: N tensors [n_i] in [0, 1]: how far each box is trusted. A map's loss is multiplied by
+                the mean over its boxes; a box of weight 0 counts as none. All ones if not given.
+            box_labels: for several labels, N tensors [n_i], integer: the label that each box belongs to. A
+                box of label -1 counts for every positive label of its image, as all do if not given; a box
+                whose label is not positive counts for none.
 
         Raises:
             ModelError: no forward pass was watched, or it recorded no graph.
-            DataError: the numbers of targets, boxes, weights and images differ, a target is no class, a
-                box is not finite or a weight not in [0, 1].
+            DataError: the numbers of targets, boxes, weights, labels and images differ, a target is no class,
+                a box is not finite, a weight not in [0, 1] or a box's label is none.
+            ConfigError: evidence "contrast", and several labels.
         """
         active = self.active
         self.step += 1
         if not active:
             return classification_loss
-        attention = self.attention_loss(target, boxes, weights)
+        attention = self.attention_loss(target, boxes, weights, box_labels=box_labels)
         return (1 - self.alpha) * classification_loss + self.alpha * attention
 
     def attention_loss(
-        self, target: Tensor, boxes: Sequence[Tensor], weights: Sequence[Tensor] | None = None
+        self,
+        target: Tensor,
+        boxes: Sequence[Tensor],
+        weights: Sequence[Tensor] | None = None,
+        *,
+        box_labels: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Give L_att, a scalar, for the pass just watched; arguments and errors as for `combine`."""
         passes = self._take()
         image, logits = passes[0].image, passes[0].logits
-        images, device = len(logits), logits.device
         size = self.image_size or (int(image.shape[-2]), int(image.shape[-1]))
-        check_target(target, images)
-        guided = guided_by_boxes(images, boxes, weights, size)
-        if not len(guided):
+        positive = positive_labels(target, logits)
+        if positive is not None and self.options.evidence == "contrast":
+            raise ConfigError('evidence "contrast" has no meaning where an image may have several labels.')
+        guided = guided_by_boxes(len(logits), boxes, weights, size, positive=positive, box_labels=box_labels)
+        if not guided:
             return logits.new_zeros((), dtype=torch.float32)
-        with torch.autocast(device.type, enabled=False):
-            maps = self._maps(passes, onto(device, guided.rows), onto(device, target))
-            losses = [self._loss(cam, guided, size).sum() for cam in maps]
-            total = torch.stack(
-                [loss * share for loss, share in zip(losses, self._shares, strict=True)]
-            ).sum()
-        return total / {"batch": images, "boxed": len(guided), "sum": 1}[self.options.reduction]
+        with torch.autocast(logits.device.type, enabled=False):
+            maps = self._maps(passes, guided, onto(logits.device, target))
+            losses = [self._loss(cams, part) for cams, part in zip(maps, guided, strict=True)]
+            total = torch.stack(losses).sum()
+        return total / {"batch": len(logits), "boxed": len(guided[0].rows), "sum": 1}[self.options.reduction]
 
     def class_activation_map(self, target: Tensor) -> Tensor:
         """Give the maps [N, h, w] of the pass just watched (`watch(always=True)`), of the first target layer.
@@ -229,22 +239,26 @@ class AttentionGuide:
         if not self._targets:
             self._targets = tuple(find_target(model, arguments, named, layer) for layer in self._layers)
 
-    def _maps(self, passes: Sequence[Pass], rows: Tensor, target: Tensor) -> list[Tensor]:
+    def _maps(self, passes: Sequence[Pass], guided: Sequence[Guided], target: Tensor) -> list[list[Tensor]]:
+        """The maps of every layer, for each part of what is guided."""
+        device, maps = target.device, []
         if isinstance(self.loss, InputGradientLoss):
-            return [input_gradient(passes[0], rows)]
-        return class_maps(passes, self.targets, rows, target[rows], self.options)
+            gradient = input_gradient(passes[0], several_labels=target.ndim == 2)
+            return [[gradient[onto(device, part.rows)]] for part in guided]
+        for part in guided:
+            rows = onto(device, part.rows)
+            classes = target[rows] if part.classes is None else onto(device, part.classes)
+            maps.append(class_maps(passes, self.targets, rows, classes, self.options))
+        return maps
 
-    def _loss(self, cam: Tensor, guided: Guided, image_size: tuple[int, int]) -> Tensor:
-        """The loss of each guided image's map, [B]."""
-        regions = Regions(
-            guided.boxes,
-            image_size,
-            (cam.shape[-2], cam.shape[-1]),
-            resolution=self.options.resolution,
-            device=cam.device,
-            dtype=cam.dtype,
-        )
-        return self.loss(cam, regions) * onto(cam.device, guided.trust.to(cam.dtype))
+    def _loss(self, cams: Sequence[Tensor], guided: Guided) -> Tensor:
+        """The weighted mean over layers of the loss of each map, summed over the maps."""
+        losses = [
+            self.loss(cam, guided.regions(cam, self.options.resolution)) * share
+            for cam, share in zip(cams, self._shares, strict=True)
+        ]
+        total = torch.stack(losses).sum(0)  # [B]
+        return (total * onto(total.device, guided.weights.to(total.dtype))).sum()
 
 
 def _layers(model: nn.Module, given: Layer | Sequence[Layer] | None) -> tuple[nn.Module | None, ...]:

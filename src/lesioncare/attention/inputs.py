@@ -10,105 +10,174 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lesioncare.attention.regions import clip
+from lesioncare.attention.regions import Regions, Resolution, clip
 from lesioncare.errors import DataError
 
-__all__ = ["Guided", "check_target", "guided_by_boxes"]
+__all__ = ["Guided", "guided_by_boxes", "positive_labels"]
 
 
 @dataclass(frozen=True)
 class Guided:
-    """The B images of a batch that have a usable box. Everything lies on the CPU.
+    """B maps that have something to look at, no two of one image. Everything lies on the CPU.
 
     Attributes:
-        rows: their places in the batch, [B], int64, ascending.
+        rows: the images' places in the batch, [B], int64, ascending.
+        classes: whose map is asked for, [B], int64; None: that of each image's one label.
+        weights: what each map's loss is multiplied by, [B], float32, in (0, 1]: the mean trust in its boxes,
+            divided by the number of maps that its image has.
         boxes: their boxes inside the image, [B, n, 4], xyxy in pixels; what has no area is padding.
-        trust: the mean weight of each image's boxes, [B], float32, in (0, 1].
+        image_size: (H, W) that the boxes refer to.
     """
 
     rows: Tensor
+    classes: Tensor | None
+    weights: Tensor
     boxes: Tensor
-    trust: Tensor
+    image_size: tuple[int, int]
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    def regions(self, cam: Tensor, resolution: Resolution) -> Regions:
+        """Give the boxes as the maps [B, h, w] see them."""
+        size = (cam.shape[-2], cam.shape[-1])
+        placed = {"resolution": resolution, "device": cam.device, "dtype": cam.dtype}
+        return Regions(self.boxes, self.image_size, size, **placed)
+
+    def only(self, index: Tensor) -> "Guided":
+        """Give some of the maps, [k] in [0, B)."""
+        classes = None if self.classes is None else self.classes[index]
+        return Guided(self.rows[index], classes, self.weights[index], self.boxes[index], self.image_size)
 
 
 def guided_by_boxes(
-    images: int, boxes: Sequence[Tensor], weights: Sequence[Tensor] | None, image_size: tuple[int, int]
-) -> Guided:
-    """Clip the boxes of all images, drop those without area or weight, and gather the rest by image.
+    images: int,
+    boxes: Sequence[Tensor],
+    weights: Sequence[Tensor] | None,
+    image_size: tuple[int, int],
+    *,
+    positive: Tensor | None = None,
+    box_labels: Sequence[Tensor] | None = None,
+) -> list[Guided]:
+    """Clip the boxes of all images, drop those without area or weight, and gather the rest by map.
 
     Args:
         images: N.
         boxes: N tensors [n_i, 4], xyxy in pixels.
         weights: N tensors [n_i] in [0, 1]; all ones if None.
         image_size: (H, W) that the boxes refer to.
+        positive: see `positive_labels`. None: every image has one label, and one map.
+        box_labels: N tensors [n_i]: the label that each box belongs to, or -1 for every positive label of
+            its image; all -1 if None. A box whose label is not positive counts for nothing.
+
+    Returns:
+        The guided maps: the first element has one of every guided image, the next a second one of those
+        that have two, and so on; empty if there is none.
 
     Raises:
-        DataError: the numbers of images, boxes and weights differ, a box is not four finite numbers, or a
-            weight is not in [0, 1]; the message names the image.
+        DataError: the numbers of images, boxes, weights and labels differ, a box is not four finite numbers,
+            a weight is not in [0, 1] or a label is none; the message names the image.
     """
-    _check_lengths(images, boxes, weights)
+    _check_lengths(images, boxes, {"weights": weights, "box_labels": box_labels})
     counts = [len(box) if box.numel() else 0 for box in boxes]
     owner = torch.repeat_interleave(torch.tensor(counts, dtype=torch.int64))  # [M], the image of each box
     corners = _joined(boxes, (4,))
     _check_each(torch.isfinite(corners).all(dim=1), owner, boxes, "Expected boxes with finite corners")
     corners, usable = clip(corners, image_size)
-    trusted = torch.ones(len(owner), dtype=torch.float32)  # also where another type is the default
+    trusted = torch.ones(len(owner))
     if weights is not None:
         trusted = _joined(weights, ()).float()
         _check_each((trusted >= 0) & (trusted <= 1), owner, weights, "Expected weights in [0, 1]")
         usable = usable & (trusted > 0)
-    return _gathered(images, owner[usable], corners[usable], trusted[usable])
+    if positive is None:
+        if box_labels is not None:
+            raise DataError("`box_labels` tell which label a box belongs to: they need a multi-hot `target`.")
+        return _gathered(owner[usable], corners[usable], trusted[usable], image_size)
+    entry, classes = _memberships(positive, owner, box_labels, usable).nonzero(as_tuple=True)
+    keys = owner[entry] * positive.shape[1] + classes
+    return _gathered(keys, corners[entry], trusted[entry], image_size, num_classes=positive.shape[1])
 
 
-def check_target(target: Tensor, images: int) -> None:
-    """Refuse what is not one class for each image.
+def positive_labels(target: Tensor, logits: Tensor) -> Tensor | None:
+    """Give which labels each image has, [N, C], bool, on the CPU; None if the target is one class each.
 
     Raises:
-        DataError: not integers [N].
+        DataError: the target is neither integers [N] nor zeros and ones [N, C].
     """
-    if target.ndim != 1 or target.is_floating_point():
+    if target.ndim == 1 and not target.is_floating_point():
+        _check_length("target", len(target), len(logits))
+        return None
+    if target.shape != logits.shape:
         raise DataError(
-            f"Expected `target` to be integers [N], but got {target.dtype} of shape {list(target.shape)}."
+            f"Expected `target` to be integers [N], or zeros and ones {list(logits.shape)} for several "
+            f"labels, but got {target.dtype} of shape {list(target.shape)}."
         )
-    _check_length("target", len(target), images)
+    values = target.detach().cpu()
+    valid = (values == 0) | (values == 1)
+    if not bool(valid.all()):
+        raise DataError(f"Expected a `target` of several labels to be 0 or 1, but got {values[~valid][0]}.")
+    return values == 1
 
 
-def _gathered(images: int, owner: Tensor, corners: Tensor, trusted: Tensor) -> Guided:
-    """Gather boxes [M, 4] by the image that owns each, [M] ascending."""
-    counts = owner.bincount(minlength=images)
-    rows = counts.nonzero().squeeze(1)
-    place = (counts > 0).cumsum(0) - 1  # of each image among the guided ones
-    slot = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]  # of each box among its image's
-    padded = corners.new_zeros(len(rows), int(counts.max()) if images else 0, 4)
-    padded[place[owner], slot] = corners
-    trust = trusted.new_zeros(images).index_add_(0, owner, trusted) / counts
-    return Guided(rows, padded, trust[rows])
+def _memberships(
+    positive: Tensor, owner: Tensor, box_labels: Sequence[Tensor] | None, usable: Tensor
+) -> Tensor:
+    """Whether each box counts for each class, [M, C]."""
+    wanted = positive[owner] & usable[:, None]
+    if box_labels is None:
+        return wanted
+    labels, classes = _joined(box_labels, ()).long(), positive.shape[1]
+    valid = (labels >= -1) & (labels < classes)
+    _check_each(valid, owner, box_labels, f"Expected box labels in [-1, {classes - 1}]")
+    return wanted & ((labels[:, None] == -1) | (labels[:, None] == torch.arange(classes)))
+
+
+def _gathered(
+    keys: Tensor,
+    corners: Tensor,
+    trusted: Tensor,
+    image_size: tuple[int, int],
+    *,
+    num_classes: int | None = None,
+) -> list[Guided]:
+    """Gather boxes [M, 4] by the map that each belongs to, [M]: its image; or image * num_classes + class."""
+    if not len(keys):
+        return []
+    order = keys.argsort(stable=True)
+    found, place, counts = keys[order].unique_consecutive(return_inverse=True, return_counts=True)
+    slot = torch.arange(len(keys)) - (counts.cumsum(0) - counts)[place]  # of each box among its map's
+    padded = corners.new_zeros(len(found), int(counts.max()), 4)
+    padded[place, slot] = corners[order]
+    trust = torch.zeros(len(found)).index_add_(0, place, trusted[order]) / counts
+    rows, classes = (found, None) if num_classes is None else (found // num_classes, found % num_classes)
+    maps = rows.bincount()  # of each image
+    every = Guided(rows, classes, trust / maps[rows], padded, image_size)
+    rank = torch.arange(len(rows)) - (maps.cumsum(0) - maps)[rows]  # of each map among its image's
+    return [every.only((rank == number).nonzero().squeeze(1)) for number in range(int(maps.max()))]
 
 
 def _joined(tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
     """All rows of all tensors, on the CPU: [M, *shape]. One transfer, where they lie on one other device."""
     filled = [tensor.detach() for tensor in tensors if tensor.numel()]
     if not filled:
-        return torch.zeros(0, *shape, dtype=torch.float32)
+        return torch.zeros(0, *shape)
     if len({tensor.device for tensor in filled}) > 1:
         filled = [tensor.cpu() for tensor in filled]
     return torch.cat(filled).cpu()
 
 
-def _check_lengths(images: int, boxes: Sequence[Tensor], weights: Sequence[Tensor] | None) -> None:
+def _check_lengths(images: int, boxes: Sequence[Tensor], others: dict[str, Sequence[Tensor] | None]) -> None:
+    """Check that there is one entry for each image, and in it one for each box."""
     _check_length("boxes", len(boxes), images)
     for box in boxes:
         if box.numel() and (box.ndim != 2 or box.shape[1] != 4):
             raise DataError(f"Expected boxes of shape [n, 4] in xyxy, but got {list(box.shape)}.")
-    if weights is None:
-        return
-    _check_length("weights", len(weights), images)
-    for index, (box, weight) in enumerate(zip(boxes, weights, strict=True)):
-        if weight.shape != (len(box),):
-            raise DataError(f"Image {index} has {len(box)} boxes but weights of shape {list(weight.shape)}.")
+    for name, values in others.items():
+        if values is None:
+            continue
+        _check_length(name, len(values), images)
+        for index, (box, value) in enumerate(zip(boxes, values, strict=True)):
+            if value.shape != (len(box),):
+                raise DataError(
+                    f"Image {index} has {len(box)} boxes but `{name}` of shape {list(value.shape)}."
+                )
 
 
 def _check_length(name: str, length: int, images: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lesioncare.attention.cam import closed_form_cam, head_gradient_cams
 from lesioncare.attention.options import GuideOptions
@@ -53,13 +54,20 @@ def class_maps(
     return [next(differentiated) if cam is None else cam for cam in cams]
 
 
-def input_gradient(watched: Pass, rows: Tensor) -> Tensor:
-    """d/dx sum_nk log p_nk at the watched images, differentiable, [B, C, H, W]."""
+def input_gradient(watched: Pass, *, several_labels: bool = False) -> Tensor:
+    """d/dx sum_nk log p_nk at the watched images, differentiable, [N, C, H, W].
+
+    p is the softmax of the logits; for several labels, the two outcomes p and 1 - p of each label's sigmoid.
+    """
     if not watched.logits.requires_grad:
         raise ModelError("The input gradient needs a graph: run the forward pass without torch.no_grad().")
-    score = watched.logits.float().log_softmax(dim=1).sum()
+    logits = watched.logits.float()
+    if several_labels:
+        score = functional.logsigmoid(logits).sum() + functional.logsigmoid(-logits).sum()
+    else:
+        score = logits.log_softmax(dim=1).sum()
     (gradient,) = torch.autograd.grad(score, watched.image, create_graph=True)
-    return gradient.float()[rows]
+    return gradient.float()
 
 
 def onto(device: torch.device, tensor: Tensor) -> Tensor:
