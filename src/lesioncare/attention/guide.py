@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lesioncare.attention.inputs import Guided, guided_by_boxes, positive_labels
+from lesioncare.attention.inputs import Guided, guided_by_boxes, guided_by_masks, positive_labels
 from lesioncare.attention.losses import AttentionLoss, CARELoss, InputGradientLoss
 from lesioncare.attention.maps import class_maps, input_gradient, onto
 from lesioncare.attention.options import Evidence, GuideOptions, Reduction
 from lesioncare.attention.tap import Pass, tap
 from lesioncare.attention.target import Target, find_target, resolve_layer
-from lesioncare.errors import ConfigError, ModelError
+from lesioncare.errors import ConfigError, DataError, ModelError
 
 Layer = nn.Module | str
 
@@ -145,10 +145,11 @@ class AttentionGuide:
         self,
         classification_loss: Tensor,
         target: Tensor,
-        boxes: Sequence[Tensor],
-        weights: Sequence[Tensor] | None = None,
+        boxes: Sequence[Tensor] | None = None,
+        weights: Tensor | Sequence[Tensor] | None = None,
         *,
         box_labels: Sequence[Tensor] | None = None,
+        masks: Tensor | Sequence[Tensor | None] | None = None,
     ) -> Tensor:
         """Give (1 - alpha) L_cls + alpha L_att for the pass just watched, and count one step.
 
@@ -161,41 +162,43 @@ class AttentionGuide:
                 is their mean.
             boxes: N tensors [n_i, 4], xyxy in pixels of the model's input; n_i = 0 where the image has no
                 box or is not to be guided. Boxes are clipped to the image; what keeps no area drops out.
+                Give either boxes or masks.
             weights: N tensors [n_i] in [0, 1]: how far each box is trusted. A map's loss is multiplied by
-                the mean over its boxes; a box of weight 0 counts as none. All ones if not given.
+                the mean over its boxes; a box of weight 0 counts as none. All ones if not given. With
+                masks, one tensor [N].
             box_labels: for several labels, N tensors [n_i], integer: the label that each box belongs to. A
                 box of label -1 counts for every positive label of its image, as all do if not given; a box
                 whose label is not positive counts for none.
+            masks: what to look at in place of boxes, in [0, 1], of any type and the input's size: [N, H, W],
+                or N tensors [H, W] or None. An image whose mask is None or 0 everywhere is not guided. For
+                several labels, a mask counts for every positive one.
 
         Raises:
             ModelError: no forward pass was watched, or it recorded no graph.
-            DataError: the numbers of targets, boxes, weights, labels and images differ, a target is no class,
-                a box is not finite, a weight not in [0, 1] or a box's label is none.
+            DataError: the numbers of targets, boxes, masks, weights, labels and images differ, a target is no
+                class, a box is not finite, a mask or a weight not in [0, 1] or a box's label is none.
             ConfigError: evidence "contrast", and several labels.
         """
         active = self.active
         self.step += 1
         if not active:
             return classification_loss
-        attention = self.attention_loss(target, boxes, weights, box_labels=box_labels)
+        attention = self.attention_loss(target, boxes, weights, box_labels=box_labels, masks=masks)
         return (1 - self.alpha) * classification_loss + self.alpha * attention
 
     def attention_loss(
         self,
         target: Tensor,
-        boxes: Sequence[Tensor],
-        weights: Sequence[Tensor] | None = None,
+        boxes: Sequence[Tensor] | None = None,
+        weights: Tensor | Sequence[Tensor] | None = None,
         *,
         box_labels: Sequence[Tensor] | None = None,
+        masks: Tensor | Sequence[Tensor | None] | None = None,
     ) -> Tensor:
         """Give L_att, a scalar, for the pass just watched; arguments and errors as for `combine`."""
         passes = self._take()
-        image, logits = passes[0].image, passes[0].logits
-        size = self.image_size or (int(image.shape[-2]), int(image.shape[-1]))
-        positive = positive_labels(target, logits)
-        if positive is not None and self.options.evidence == "contrast":
-            raise ConfigError('evidence "contrast" has no meaning where an image may have several labels.')
-        guided = guided_by_boxes(len(logits), boxes, weights, size, positive=positive, box_labels=box_labels)
+        logits = passes[0].logits
+        guided = self._guided(passes[0], target, boxes, weights, box_labels=box_labels, masks=masks)
         if not guided:
             return logits.new_zeros((), dtype=torch.float32)
         with torch.autocast(logits.device.type, enabled=False):
@@ -238,6 +241,28 @@ class AttentionGuide:
     def _find(self, model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         if not self._targets:
             self._targets = tuple(find_target(model, arguments, named, layer) for layer in self._layers)
+
+    def _guided(
+        self,
+        watched: Pass,
+        target: Tensor,
+        boxes: Sequence[Tensor] | None,
+        weights: Tensor | Sequence[Tensor] | None,
+        *,
+        box_labels: Sequence[Tensor] | None,
+        masks: Tensor | Sequence[Tensor | None] | None,
+    ) -> list[Guided]:
+        """Check what was handed over, and find the maps that have something to look at."""
+        images = len(watched.logits)
+        size = self.image_size or (int(watched.image.shape[-2]), int(watched.image.shape[-1]))
+        positive = positive_labels(target, watched.logits)
+        if positive is not None and self.options.evidence == "contrast":
+            raise ConfigError('evidence "contrast" has no meaning where an image may have several labels.')
+        if boxes is not None and masks is None:
+            return guided_by_boxes(images, boxes, weights, size, positive=positive, box_labels=box_labels)
+        if masks is None or boxes is not None or box_labels is not None:
+            raise DataError("Expected either `boxes`, perhaps with `box_labels`, or `masks`.")
+        return guided_by_masks(images, masks, weights, size, positive=positive)
 
     def _maps(self, passes: Sequence[Pass], guided: Sequence[Guided], target: Tensor) -> list[list[Tensor]]:
         """The maps of every layer, for each part of what is guided."""

@@ -1,4 +1,4 @@
-"""From the boxes of a batch to what the guide needs, in one pass over all of them, on the CPU.
+"""From the boxes or masks of a batch to what the guide needs, in one pass over all of them, on the CPU.
 
 Which images are guided decides the shapes of everything after it, so it must be known to Python. Boxes come
 from the CPU as a rule; deciding there costs a GPU neither a kernel nor a wait.
@@ -13,44 +13,43 @@ from torch import Tensor
 from lesioncare.attention.regions import Regions, Resolution, clip
 from lesioncare.errors import DataError
 
-__all__ = ["Guided", "guided_by_boxes", "positive_labels"]
+__all__ = ["Guided", "guided_by_boxes", "guided_by_masks", "positive_labels"]
 
 
 @dataclass(frozen=True)
 class Guided:
-    """B maps that have something to look at, no two of one image. Everything lies on the CPU.
+    """B maps that have something to look at, no two of one image. All but masks lies on the CPU.
 
     Attributes:
         rows: the images' places in the batch, [B], int64, ascending.
         classes: whose map is asked for, [B], int64; None: that of each image's one label.
         weights: what each map's loss is multiplied by, [B], float32, in (0, 1]: the mean trust in its boxes,
             divided by the number of maps that its image has.
+        image_size: (H, W) that the boxes or masks refer to.
         boxes: their boxes inside the image, [B, n, 4], xyxy in pixels; what has no area is padding.
-        image_size: (H, W) that the boxes refer to.
+        masks: or, in place of boxes, their masks, [B, H, W].
     """
 
     rows: Tensor
     classes: Tensor | None
     weights: Tensor
-    boxes: Tensor
     image_size: tuple[int, int]
+    boxes: Tensor | None = None
+    masks: Tensor | None = None
 
     def regions(self, cam: Tensor, resolution: Resolution) -> Regions:
-        """Give the boxes as the maps [B, h, w] see them."""
-        size = (cam.shape[-2], cam.shape[-1])
-        placed = {"resolution": resolution, "device": cam.device, "dtype": cam.dtype}
-        return Regions(self.boxes, self.image_size, size, **placed)
-
-    def only(self, index: Tensor) -> "Guided":
-        """Give some of the maps, [k] in [0, B)."""
-        classes = None if self.classes is None else self.classes[index]
-        return Guided(self.rows[index], classes, self.weights[index], self.boxes[index], self.image_size)
+        """Give the boxes or masks as the maps [B, h, w] see them."""
+        size, device, dtype = (cam.shape[-2], cam.shape[-1]), cam.device, cam.dtype
+        if self.masks is not None:
+            return Regions.from_masks(self.masks, size, resolution=resolution, device=device, dtype=dtype)
+        boxes = torch.empty(0, 0, 4) if self.boxes is None else self.boxes
+        return Regions(boxes, self.image_size, size, resolution=resolution, device=device, dtype=dtype)
 
 
 def guided_by_boxes(
     images: int,
     boxes: Sequence[Tensor],
-    weights: Sequence[Tensor] | None,
+    weights: Tensor | Sequence[Tensor] | None,
     image_size: tuple[int, int],
     *,
     positive: Tensor | None = None,
@@ -93,6 +92,59 @@ def guided_by_boxes(
     entry, classes = _memberships(positive, owner, box_labels, usable).nonzero(as_tuple=True)
     keys = owner[entry] * positive.shape[1] + classes
     return _gathered(keys, corners[entry], trusted[entry], image_size, num_classes=positive.shape[1])
+
+
+def guided_by_masks(
+    images: int,
+    masks: Tensor | Sequence[Tensor | None],
+    weights: Tensor | Sequence[Tensor] | None,
+    image_size: tuple[int, int],
+    *,
+    positive: Tensor | None = None,
+) -> list[Guided]:
+    """Find the images whose mask is not empty; they are guided as images with boxes are.
+
+    Args:
+        images: N.
+        masks: [N, H, W], or N tensors [H, W] or None, in [0, 1], of any type.
+        weights: how far each mask is trusted, [N], in [0, 1]; all ones if None.
+        image_size: (H, W).
+        positive: see `positive_labels`; a mask counts for every positive label of its image.
+
+    Returns:
+        As `guided_by_boxes`.
+
+    Raises:
+        DataError: the numbers of images, masks and weights differ, a mask has another size than the image or
+            a value outside [0, 1], or a weight is not in [0, 1]; the message names the image.
+    """
+    _check_length("masks", len(masks), images)
+    given = [index for index, mask in enumerate(masks) if mask is not None]
+    trusted = _mask_weights(images, weights)[given]
+    if not given:
+        return []
+    stacked = _stacked(masks, given, image_size)
+    low, high = torch.stack(stacked.flatten(1).aminmax(dim=1)).cpu()  # the one transfer
+    for index, least, most in zip(given, low.tolist(), high.tolist(), strict=True):
+        if not (least >= 0 and most <= 1):
+            raise DataError(
+                f"Expected masks in [0, 1], but that of image {index} has values from {least} to {most}."
+            )
+    place = ((high > 0) & (trusted > 0)).nonzero().squeeze(1)
+    rows, classes = torch.tensor(given)[place], None
+    if positive is not None:
+        entry, classes = positive[rows].nonzero(as_tuple=True)
+        rows, place = rows[entry], place[entry]
+    return [
+        Guided(
+            rows[part],
+            None if classes is None else classes[part],
+            share * trusted[place[part]],
+            image_size,
+            masks=stacked[place[part].to(stacked.device)],
+        )
+        for part, share in _parts(rows)
+    ]
 
 
 def positive_labels(target: Tensor, logits: Tensor) -> Tensor | None:
@@ -141,19 +193,67 @@ def _gathered(
     if not len(keys):
         return []
     order = keys.argsort(stable=True)
-    found, place, counts = keys[order].unique_consecutive(return_inverse=True, return_counts=True)
+    found = keys.bincount().nonzero().squeeze(1)
+    place = torch.searchsorted(found, keys[order])
+    counts = place.bincount()
     slot = torch.arange(len(keys)) - (counts.cumsum(0) - counts)[place]  # of each box among its map's
     padded = corners.new_zeros(len(found), int(counts.max()), 4)
     padded[place, slot] = corners[order]
     trust = torch.zeros(len(found)).index_add_(0, place, trusted[order]) / counts
     rows, classes = (found, None) if num_classes is None else (found // num_classes, found % num_classes)
+    return [
+        Guided(
+            rows[part],
+            None if classes is None else classes[part],
+            share * trust[part],
+            image_size,
+            boxes=padded[part],
+        )
+        for part, share in _parts(rows)
+    ]
+
+
+def _parts(rows: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Deal out maps, [P] ascending by image, so that no part has an image twice and the first has them all.
+
+    Returns:
+        For each part, which maps it has and one divided by the number of maps of their images.
+    """
+    if not len(rows):
+        return []
     maps = rows.bincount()  # of each image
-    every = Guided(rows, classes, trust / maps[rows], padded, image_size)
     rank = torch.arange(len(rows)) - (maps.cumsum(0) - maps)[rows]  # of each map among its image's
-    return [every.only((rank == number).nonzero().squeeze(1)) for number in range(int(maps.max()))]
+    parts = [(rank == number).nonzero().squeeze(1) for number in range(int(maps.max()))]
+    return [(part, 1 / maps[rows[part]]) for part in parts]
 
 
-def _joined(tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+def _stacked(
+    masks: Tensor | Sequence[Tensor | None], given: list[int], image_size: tuple[int, int]
+) -> Tensor:
+    """The masks that are given, [G, H, W], as they come."""
+    found = [mask for mask in masks if mask is not None]
+    for index, mask in zip(given, found, strict=True):
+        if mask.shape != image_size:
+            raise DataError(
+                f"Expected masks of the image's size {list(image_size)}, but that of image {index} has "
+                f"{list(mask.shape)}; resize it, or tell the guide its size: image_size=(height, width)."
+            )
+    return masks.detach() if isinstance(masks, Tensor) else torch.stack(found).detach()
+
+
+def _mask_weights(images: int, weights: Tensor | Sequence[Tensor] | None) -> Tensor:
+    if weights is None:
+        return torch.ones(images)
+    if not isinstance(weights, Tensor) or weights.shape != (images,):
+        raise DataError(
+            f"Expected `weights` of masks to be one tensor [{images}], one weight for each image."
+        )
+    trusted = weights.detach().cpu().float()
+    _check_each((trusted >= 0) & (trusted <= 1), torch.arange(images), weights, "Expected weights in [0, 1]")
+    return trusted
+
+
+def _joined(tensors: Tensor | Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
     """All rows of all tensors, on the CPU: [M, *shape]. One transfer, where they lie on one other device."""
     filled = [tensor.detach() for tensor in tensors if tensor.numel()]
     if not filled:
@@ -163,7 +263,9 @@ def _joined(tensors: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
     return torch.cat(filled).cpu()
 
 
-def _check_lengths(images: int, boxes: Sequence[Tensor], others: dict[str, Sequence[Tensor] | None]) -> None:
+def _check_lengths(
+    images: int, boxes: Sequence[Tensor], others: dict[str, Tensor | Sequence[Tensor] | None]
+) -> None:
     """Check that there is one entry for each image, and in it one for each box."""
     _check_length("boxes", len(boxes), images)
     for box in boxes:
@@ -187,7 +289,7 @@ def _check_length(name: str, length: int, images: int) -> None:
         )
 
 
-def _check_each(valid: Tensor, owner: Tensor, values: Sequence[Tensor], expected: str) -> None:
+def _check_each(valid: Tensor, owner: Tensor, values: Tensor | Sequence[Tensor], expected: str) -> None:
     if not bool(valid.all()):
         index = int(owner[~valid][0])
         raise DataError(f"{expected}, but image {index} has {values[index].tolist()}.")
