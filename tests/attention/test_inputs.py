@@ -39,6 +39,24 @@ def test_boxes_of_several_types_and_a_graph_of_their_own():
     assert not guided.boxes.requires_grad
 
 
+@pytest.mark.parametrize("target", [torch.tensor([0, 2, 1, 2]), torch.eye(4)[[0, 2, 1, 2], :3]])
+@pytest.mark.parametrize("given", [{"boxes": BOXES}, {"masks": torch.ones(4, 16, 16).tril()}])
+def test_another_default_type_changes_nothing(given, target):
+    """Lightning makes bfloat16 the default while a step of that precision runs."""
+    guide = AttentionGuide(Pooled(), loss=CARELoss(outer="distance"))
+    images, losses = torch.rand(4, 3, 16, 16), []
+    for dtype in (torch.float32, torch.bfloat16):
+        with guide.watch():
+            guide.model(images)
+        torch.set_default_dtype(dtype)
+        try:
+            losses.append(guide.attention_loss(target, **given))
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert losses[0].dtype == losses[1].dtype == torch.float32
+    assert losses[0] == losses[1]
+
+
 def test_padding_changes_no_region():
     box = torch.tensor([[2.0, 3, 9, 12]])
     padded = torch.cat([box, torch.zeros(2, 4)])[None]
@@ -72,5 +90,9 @@ def test_a_step_reads_nothing_back_from_the_device(monkeypatch, loss, head, evid
     total = guide.combine(functional.cross_entropy(logits, labels.to("meta")), labels.to("meta"), BOXES)
     total.backward()
     assert total.device.type == "meta"
+    if evidence == "class":  # several labels and masks too, where these come from the CPU
+        with guide.watch():
+            guide.model(torch.rand(4, 3, 16, 16, device="meta"))
+        guide.attention_loss(functional.one_hot(labels, 3), masks=torch.ones(4, 16, 16)).backward()
     with pytest.raises((RuntimeError, NotImplementedError)):
         total.item()

@@ -134,6 +134,7 @@ def test_several_layers_and_labels_together(loss):
         (TARGET, [BOX_LABELS[1], *BOX_LABELS[1:]], "Image 0 has 2 boxes but `box_labels`"),
         (TARGET, [torch.tensor([0, 3]), *BOX_LABELS[1:]], r"\[-1, 2\], but image 0 has \[0, 3\]"),
         (TARGET, [*BOX_LABELS[:3], torch.tensor([-2, 0])], "image 3 has"),
+        (TARGET, [*BOX_LABELS[:3], torch.tensor([0.5, 0])], "image 3 has"),
         (torch.tensor([0, 1, 2, 0]), BOX_LABELS, "multi-hot"),
     ],
 )

@@ -42,7 +42,7 @@ class Guided:
         size, device, dtype = (cam.shape[-2], cam.shape[-1]), cam.device, cam.dtype
         if self.masks is not None:
             return Regions.from_masks(self.masks, size, resolution=resolution, device=device, dtype=dtype)
-        boxes = torch.empty(0, 0, 4) if self.boxes is None else self.boxes
+        boxes = torch.empty(len(self.rows), 0, 4) if self.boxes is None else self.boxes
         return Regions(boxes, self.image_size, size, resolution=resolution, device=device, dtype=dtype)
 
 
@@ -80,7 +80,7 @@ def guided_by_boxes(
     corners = _joined(boxes, (4,))
     _check_each(torch.isfinite(corners).all(dim=1), owner, boxes, "Expected boxes with finite corners")
     corners, usable = clip(corners, image_size)
-    trusted = torch.ones(len(owner))
+    trusted = torch.ones(len(owner), dtype=torch.float32)  # also where another type is the default
     if weights is not None:
         trusted = _joined(weights, ()).float()
         _check_each((trusted >= 0) & (trusted <= 1), owner, weights, "Expected weights in [0, 1]")
@@ -141,7 +141,7 @@ def guided_by_masks(
             None if classes is None else classes[part],
             share * trusted[place[part]],
             image_size,
-            masks=stacked[place[part].to(stacked.device)],
+            masks=stacked[place[part].to(stacked.device, non_blocking=True)],
         )
         for part, share in _parts(rows)
     ]
@@ -175,8 +175,8 @@ def _memberships(
     wanted = positive[owner] & usable[:, None]
     if box_labels is None:
         return wanted
-    labels, classes = _joined(box_labels, ()).long(), positive.shape[1]
-    valid = (labels >= -1) & (labels < classes)
+    labels, classes = _joined(box_labels, ()), positive.shape[1]
+    valid = (labels >= -1) & (labels < classes) & (labels == labels.round())
     _check_each(valid, owner, box_labels, f"Expected box labels in [-1, {classes - 1}]")
     return wanted & ((labels[:, None] == -1) | (labels[:, None] == torch.arange(classes)))
 
@@ -199,7 +199,7 @@ def _gathered(
     slot = torch.arange(len(keys)) - (counts.cumsum(0) - counts)[place]  # of each box among its map's
     padded = corners.new_zeros(len(found), int(counts.max()), 4)
     padded[place, slot] = corners[order]
-    trust = torch.zeros(len(found)).index_add_(0, place, trusted[order]) / counts
+    trust = trusted.new_zeros(len(found)).index_add_(0, place, trusted[order]) / counts
     rows, classes = (found, None) if num_classes is None else (found // num_classes, found % num_classes)
     return [
         Guided(
@@ -224,7 +224,7 @@ def _parts(rows: Tensor) -> list[tuple[Tensor, Tensor]]:
     maps = rows.bincount()  # of each image
     rank = torch.arange(len(rows)) - (maps.cumsum(0) - maps)[rows]  # of each map among its image's
     parts = [(rank == number).nonzero().squeeze(1) for number in range(int(maps.max()))]
-    return [(part, 1 / maps[rows[part]]) for part in parts]
+    return [(part, 1 / maps[rows[part]].float()) for part in parts]
 
 
 def _stacked(
@@ -233,17 +233,19 @@ def _stacked(
     """The masks that are given, [G, H, W], as they come."""
     found = [mask for mask in masks if mask is not None]
     for index, mask in zip(given, found, strict=True):
-        if mask.shape != image_size:
+        if mask.shape != tuple(image_size):
             raise DataError(
                 f"Expected masks of the image's size {list(image_size)}, but that of image {index} has "
                 f"{list(mask.shape)}; resize it, or tell the guide its size: image_size=(height, width)."
             )
-    return masks.detach() if isinstance(masks, Tensor) else torch.stack(found).detach()
+    if isinstance(masks, Tensor):
+        return masks.detach()
+    return torch.stack(_together(found))
 
 
 def _mask_weights(images: int, weights: Tensor | Sequence[Tensor] | None) -> Tensor:
     if weights is None:
-        return torch.ones(images)
+        return torch.ones(images, dtype=torch.float32)
     if not isinstance(weights, Tensor) or weights.shape != (images,):
         raise DataError(
             f"Expected `weights` of masks to be one tensor [{images}], one weight for each image."
@@ -255,12 +257,14 @@ def _mask_weights(images: int, weights: Tensor | Sequence[Tensor] | None) -> Ten
 
 def _joined(tensors: Tensor | Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
     """All rows of all tensors, on the CPU: [M, *shape]. One transfer, where they lie on one other device."""
-    filled = [tensor.detach() for tensor in tensors if tensor.numel()]
-    if not filled:
-        return torch.zeros(0, *shape)
-    if len({tensor.device for tensor in filled}) > 1:
-        filled = [tensor.cpu() for tensor in filled]
-    return torch.cat(filled).cpu()
+    filled = _together([tensor for tensor in tensors if tensor.numel()])
+    return torch.cat(filled).cpu() if filled else torch.zeros(0, *shape, dtype=torch.float32)
+
+
+def _together(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors without their graphs, on one device: theirs, or the CPU if they lie on several."""
+    several = len({tensor.device for tensor in tensors}) > 1
+    return [tensor.detach().cpu() if several else tensor.detach() for tensor in tensors]
 
 
 def _check_lengths(

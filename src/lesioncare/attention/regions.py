@@ -195,7 +195,7 @@ def _coverage(start: Tensor, end: Tensor, length: int) -> Tensor:
 
 
 def _axis_distance(start: Tensor, end: Tensor, length: int) -> Tensor:
-    centre = torch.arange(length, device=start.device) + 0.5
+    centre = torch.arange(length, device=start.device, dtype=start.dtype) + 0.5
     return (start[..., None] - centre).clamp(min=0) + (centre - end[..., None]).clamp(min=0)
 
 
