@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -215,9 +216,9 @@ class AttentionGuide:
         """
         passes = self._take()
         device = passes[0].logits.device
-        rows = torch.arange(len(target), device=device)
+        rows, options = torch.arange(len(target), device=device), replace(self.options, evidence="class")
         with torch.autocast(device.type, enabled=False):
-            return class_maps(passes[:1], self.targets[:1], rows, onto(device, target), self.options)[0]
+            return class_maps(passes[:1], self.targets[:1], rows, onto(device, target), options)[0]
 
     def _tap(self, index: int, *, input_gradient: bool) -> AbstractContextManager[list[Pass]]:
         return tap(
