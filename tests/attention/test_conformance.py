@@ -41,11 +41,20 @@ BOXES = [
     torch.tensor([[0.0, 0.0, 9.0, 9.0], [5.0, 5.0, 21.3, 13.0]]),
     torch.tensor([[20.0, 10.0, 32.0, 24.0]]),
 ]
+MASKS = (torch.rand(3, *IMAGE, generator=torch.Generator().manual_seed(1)) - 0.5).relu()
+MASKS[:, 6:14, 9:20] = 1
+SHAPES = {
+    "one box": [BOXES[0], BOXES[2], BOXES[2]],
+    "several boxes": [torch.cat(BOXES[:2]), BOXES[1], BOXES[2]],
+    "masks": MASKS,
+}
 
 pytestmark = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
 def regions_of(boxes=BOXES, dtype=torch.float32, resolution="feature") -> Regions:
+    if isinstance(boxes, Tensor):
+        return Regions.from_masks(boxes, CELLS, dtype=dtype, resolution=resolution)
     return Regions(boxes, IMAGE, CELLS, dtype=dtype, resolution=resolution)
 
 
@@ -61,10 +70,11 @@ def spread(case: Case, cam: Tensor) -> Tensor:
     return cam
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("resolution", ["feature", "image"])
-def test_gives_one_finite_number_per_image_in_the_maps_type(case, dtype, resolution):
-    losses = case.loss(random_maps(case, dtype), regions_of(dtype=dtype, resolution=resolution))
+def test_gives_one_finite_number_per_image_in_the_maps_type(case, shape, dtype, resolution):
+    losses = case.loss(random_maps(case, dtype), regions_of(SHAPES[shape], dtype, resolution))
     assert losses.shape == (3,)
     assert losses.dtype == dtype
     assert losses.isfinite().all()
@@ -76,10 +86,11 @@ def test_float32_agrees_with_float64(case):
     torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=1e-5)
 
 
-def test_batch_equals_one_by_one(case):
-    maps = random_maps(case)
-    together = case.loss(maps, regions_of())
-    alone = [case.loss(maps[i : i + 1], regions_of(BOXES[i : i + 1])) for i in range(3)]
+@pytest.mark.parametrize("shape", SHAPES)
+def test_batch_equals_one_by_one(case, shape):
+    maps, shapes = random_maps(case), SHAPES[shape]
+    together = case.loss(maps, regions_of(shapes))
+    alone = [case.loss(maps[i : i + 1], regions_of(shapes[i : i + 1])) for i in range(3)]
     torch.testing.assert_close(together, torch.cat(alone))
 
 
@@ -92,24 +103,27 @@ def test_positive_scaling_changes_nothing_where_the_formula_says_so(case, factor
     torch.testing.assert_close(case.loss(maps * factor, regions_of()), case.loss(maps, regions_of()))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("resolution", ["feature", "image"])
-def test_attention_inside_the_box_is_better_than_outside(case, resolution):
-    regions = regions_of(resolution=resolution)
+def test_attention_inside_the_box_is_better_than_outside(case, shape, resolution):
+    shapes = (MASKS == 1) if shape == "masks" else SHAPES[shape]
+    regions = regions_of(shapes, resolution=resolution)
     inside = (regions.mask == regions.mask.amax((1, 2), keepdim=True)).float()
     outside = (regions.mask < 0.01).float()
     better, worse = case.loss(spread(case, inside), regions), case.loss(spread(case, outside), regions)
     assert (better < worse).all()
 
 
-def test_descent_lowers_the_loss(case):
-    maps = random_maps(case).requires_grad_()
+@pytest.mark.parametrize("shape", SHAPES)
+def test_descent_lowers_the_loss(case, shape):
+    maps, regions = random_maps(case).requires_grad_(), regions_of(SHAPES[shape])
     optimiser = torch.optim.SGD([maps], lr=0.01)
-    before = case.loss(maps, regions_of()).sum()
+    before = case.loss(maps, regions).sum()
     for _ in range(20):
         optimiser.zero_grad()
-        case.loss(maps, regions_of()).sum().backward()
+        case.loss(maps, regions).sum().backward()
         optimiser.step()
-    assert case.loss(maps, regions_of()).sum() < before - 1e-4
+    assert case.loss(maps, regions).sum() < before - 1e-4
 
 
 HOT = torch.zeros(1, *CELLS)
@@ -135,10 +149,19 @@ EDGES = {
 }
 
 
+def edge_masks() -> Tensor:
+    """As the edge cases of boxes: full, one pixel, hardly anything, a corner, and all but a row."""
+    masks = torch.zeros(len(EDGES), *IMAGE)
+    masks[0], masks[1, 5, 7], masks[2, 5, 7], masks[3, -1, -1], masks[4, :-1] = 1, 1, 1e-6, 0.25, 1
+    return masks
+
+
 @pytest.mark.parametrize("resolution", ["feature", "image"])
 @pytest.mark.parametrize("name", MAPS)
-def test_degenerate_maps_and_boxes_give_finite_losses_and_gradients(case, name, resolution):
-    regions = regions_of([torch.tensor(edge) for edge in EDGES.values()], resolution=resolution)
+@pytest.mark.parametrize("shape", ["boxes", "masks"])
+def test_degenerate_maps_and_boxes_give_finite_losses_and_gradients(case, shape, name, resolution):
+    boxes = [torch.tensor(edge) for edge in EDGES.values()]
+    regions = regions_of(edge_masks() if shape == "masks" else boxes, resolution=resolution)
     maps = spread(case, MAPS[name].expand(len(EDGES), -1, -1)).clone().requires_grad_()
     losses = case.loss(maps, regions)
     (gradient,) = torch.autograd.grad(losses.sum(), maps)

@@ -21,22 +21,40 @@ BOXES = [
 
 def test_boxes_are_gathered_by_image():
     weights = [torch.tensor([0.5, 1]), torch.empty(0), torch.tensor([0.2, 0.6, 0]), torch.ones(1)]
-    guided = guided_by_boxes(4, BOXES, weights, (16, 16))
+    (guided,) = guided_by_boxes(4, BOXES, weights, (16, 16))
     assert guided.rows.tolist() == [0, 2]
     assert guided.boxes.tolist() == [[[2, 3, 9, 12], [0] * 4], [[0, 0, 5, 5], [8, 8, 14, 16]]]
-    torch.testing.assert_close(guided.trust, torch.tensor([0.5, 0.4]))
+    torch.testing.assert_close(guided.weights, torch.tensor([0.5, 0.4]))
 
 
 @pytest.mark.parametrize("boxes", [[], [NONE] * 3, [torch.empty(0)] * 3])
 def test_no_box_guides_no_image(boxes):
-    assert len(guided_by_boxes(len(boxes), boxes, None, (16, 16))) == 0
+    assert guided_by_boxes(len(boxes), boxes, None, (16, 16)) == []
 
 
 def test_boxes_of_several_types_and_a_graph_of_their_own():
     boxes = [torch.tensor([[1, 2, 3, 4]]), torch.tensor([[1.0, 2, 3, 4]], requires_grad=True)]
-    guided = guided_by_boxes(2, boxes, None, (16, 16))
+    (guided,) = guided_by_boxes(2, boxes, None, (16, 16))
     assert guided.boxes.tolist() == [[[1, 2, 3, 4]]] * 2
     assert not guided.boxes.requires_grad
+
+
+@pytest.mark.parametrize("target", [torch.tensor([0, 2, 1, 2]), torch.eye(4)[[0, 2, 1, 2], :3]])
+@pytest.mark.parametrize("given", [{"boxes": BOXES}, {"masks": torch.ones(4, 16, 16).tril()}])
+def test_another_default_type_changes_nothing(given, target):
+    """Lightning makes bfloat16 the default while a step of that precision runs."""
+    guide = AttentionGuide(Pooled(), loss=CARELoss(outer="distance"))
+    images, losses = torch.rand(4, 3, 16, 16), []
+    for dtype in (torch.float32, torch.bfloat16):
+        with guide.watch():
+            guide.model(images)
+        torch.set_default_dtype(dtype)
+        try:
+            losses.append(guide.attention_loss(target, **given))
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert losses[0].dtype == losses[1].dtype == torch.float32
+    assert losses[0] == losses[1]
 
 
 def test_padding_changes_no_region():
@@ -72,5 +90,9 @@ def test_a_step_reads_nothing_back_from_the_device(monkeypatch, loss, head, evid
     total = guide.combine(functional.cross_entropy(logits, labels.to("meta")), labels.to("meta"), BOXES)
     total.backward()
     assert total.device.type == "meta"
+    if evidence == "class":  # several labels and masks too, where these come from the CPU
+        with guide.watch():
+            guide.model(torch.rand(4, 3, 16, 16, device="meta"))
+        guide.attention_loss(functional.one_hot(labels, 3), masks=torch.ones(4, 16, 16)).backward()
     with pytest.raises((RuntimeError, NotImplementedError)):
         total.item()

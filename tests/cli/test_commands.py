@@ -143,6 +143,26 @@ def test_a_remedy_is_chosen_by_name(run, train_words, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_several_layers_are_guided_and_the_first_one_is_shown(run, train_words, tmp_path):
+    words = [*train_words, "--cam", "layer-cam", "--attend", "all"]
+    layers = ["--target-layer", "11", "--target-layer", "8, 5"]
+    code, _, errors = run(*words, *layers, "--output", tmp_path / "run")
+    assert code == 0, errors
+    result = RunResult.load(tmp_path / "run")
+    assert result.config["found"] == {"target_layer": "11, 8, 5", "closed_form": False}
+    assert result.config["model"]["target_layer"] == ["11", "8", "5"]
+    assert result.maps.shape == (12, 4, 4)
+    for wrong, message in (
+        (["--target-layer", "11,11"], "each once"),
+        (["--target-layer", "11,nowhere"], "no layer 'nowhere'"),
+        (["--cam", "score-cam"], "--cam"),
+    ):
+        code, _, errors = run(*train_words, *wrong, "--output", tmp_path / "other")
+        assert code == 2
+        assert message in " ".join(errors.split())
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_same_command_again_only_shows_the_run(run, train_words, tmp_path):
     words = [*train_words, "--output", tmp_path / "run"]
     first = run(*words)

@@ -17,6 +17,16 @@ def test_a_configuration_survives_json(options, tiny):
 
 
 @pytest.mark.parametrize(
+    ("given", "shown"), [(None, None), ("layer4", "layer4"), (("layer4", "layer2"), "layer4")]
+)
+def test_the_first_layer_named_is_shown(options, given, shown):
+    config = options(model={"target_layer": given})
+    assert config.model.shown_layer == shown
+    assert config.without_attention().model.shown_layer == shown
+    assert TrainConfig.build(**json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize(
     ("loss", "attend", "name"),
     [
         ("none", "all", "no attention"),

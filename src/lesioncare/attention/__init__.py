@@ -1,7 +1,7 @@
 """Attention supervision for any image classifier: needs torch only, and can be lifted into any project."""
 
 from lesioncare.attention.cam import closed_form_cam, head_gradient_cam
-from lesioncare.attention.guide import AttentionGuide, GuideOptions
+from lesioncare.attention.guide import AttentionGuide
 from lesioncare.attention.losses import (
     AttentionLoss,
     CARELoss,
@@ -11,6 +11,7 @@ from lesioncare.attention.losses import (
     L1Loss,
     OutsideSquareLoss,
 )
+from lesioncare.attention.options import GuideOptions
 from lesioncare.attention.regions import Regions, clip_boxes
 from lesioncare.attention.target import Target, find_target
 

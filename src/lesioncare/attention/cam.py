@@ -1,11 +1,14 @@
 r"""Differentiable class activation maps.
 
     M = sum_k a_k A_k,    a_k = (1 / hw) sum_ij ds_y / dA_kij        (Grad-CAM, Selvaraju et al., ICCV 2017)
+    M = relu(sum_k relu(ds_y / dA_k) A_k)                            (LayerCAM, Jiang et al., TIP 2021, eq. 6)
 
-A in R^{K x h x w} is the target layer's output, s_y the logit of class y. No function here calls
-`backward`, so none writes to any `.grad`.
+A in R^{K x h x w} is the target layer's output, s_y the logit of class y. Grad-CAM weighs a channel by one
+number; LayerCAM weighs each of its cells, which keeps a map of an earlier, finer layer sharp. No function
+here calls `backward`, so none writes to any `.grad`.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -15,8 +18,9 @@ from torch.nn import functional
 from lesioncare.errors import ModelError
 
 Gradient = Literal["full", "half"]
+Method = Literal["grad-cam", "layer-cam"]
 
-__all__ = ["Gradient", "closed_form_cam", "head_gradient_cam"]
+__all__ = ["Gradient", "Method", "closed_form_cam", "head_gradient_cam", "head_gradient_cams"]
 
 _HALF_PRECISION_SCALE = 1024.0
 """Keeps the head's tiny gradients above fp16's smallest numbers; divided out again in fp32."""
@@ -29,6 +33,7 @@ def closed_form_cam(
     gradient: Gradient = "full",
     *,
     rival: Tensor | None = None,
+    method: Method = "grad-cam",
 ) -> Tensor:
     r"""Give the map where the head is global average pooling and a linear layer.
 
@@ -42,6 +47,7 @@ def closed_form_cam(
         target: class y of each image, [B], in [0, C).
         gradient: "full" lets W learn from the map too, "half" takes it as a constant.
         rival: another class r of each image, [B]: the map is then that of s_y - s_r, with W_yk - W_rk.
+        method: "layer-cam" takes the positive a_k only, and the map's positive part.
 
     Returns:
         M, [B, h, w], in float32 or the features' wider type.
@@ -53,7 +59,10 @@ def closed_form_cam(
         rows = rows - functional.embedding(rival, weight.flatten(1)).to(features.dtype)
     if gradient == "half":
         rows = rows.detach()
-    return torch.einsum("bk,bkhw->bhw", rows, features) / (features.shape[-2] * features.shape[-1])
+    if method == "layer-cam":
+        rows = rows.relu()
+    cam = torch.einsum("bk,bkhw->bhw", rows, features) / (features.shape[-2] * features.shape[-1])
+    return cam.relu() if method == "layer-cam" else cam
 
 
 def head_gradient_cam(
@@ -64,27 +73,44 @@ def head_gradient_cam(
     gradient: Gradient = "full",
     *,
     rival: Tensor | None = None,
+    method: Method = "grad-cam",
 ) -> Tensor:
-    r"""Give the map of some images of a batch by differentiating the head, whatever it is.
+    """Give the map of one layer; see `head_gradient_cams`."""
+    cams = head_gradient_cams([features], logits, rows, target, gradient, rival=rival, method=method)
+    return cams[0]
 
-    `torch.autograd.grad` runs from the logits back to the features and no further: the backbone is not
-    touched. With "full" the gradient is itself differentiable (`create_graph`).
+
+def head_gradient_cams(
+    features: Sequence[Tensor],
+    logits: Tensor,
+    rows: Tensor,
+    target: Tensor,
+    gradient: Gradient = "full",
+    *,
+    rival: Tensor | None = None,
+    method: Method = "grad-cam",
+) -> list[Tensor]:
+    r"""Give the maps of some images of a batch by differentiating what follows the layers, whatever it is.
+
+    `torch.autograd.grad` runs once, from the logits back to the earliest of the layers and no further: what
+    lies before is not touched. With "full" the gradient is itself differentiable (`create_graph`).
 
     Args:
-        features: A of the whole batch, [N, K, h, w], part of the logits' graph.
+        features: A of the whole batch, [N, K, h, w], part of the logits' graph, of each layer.
         logits: s, [N, C].
-        rows: which images, [B], in [0, N).
+        rows: which images, [B], in [0, N), each once.
         target: class y of those images, [B].
-        gradient: "full" differentiates through the weights a_k, "half" takes them as constants.
+        gradient: "full" differentiates through the weights of A, "half" takes them as constants.
         rival: another class r of those images, [B]: the map is then that of s_y - s_r.
+        method: Grad-CAM or LayerCAM, see above.
 
     Returns:
-        M, [B, h, w], in float32 or the features' wider type.
+        M, [B, h, w], of each layer, in float32 or the features' wider type.
 
     Raises:
         ModelError: the logits do not depend on the features, or no graph was recorded.
     """
-    if not (features.requires_grad and logits.requires_grad):
+    if not (logits.requires_grad and all(layer.requires_grad for layer in features)):
         raise ModelError(
             "The map needs the head's gradient, but the forward pass recorded none: "
             "run it without torch.no_grad() and let the target layer's output require a gradient."
@@ -95,12 +121,21 @@ def head_gradient_cam(
         score = score - logits[rows, rival].sum() * scale
     full = gradient == "full"
     try:
-        (grad,) = torch.autograd.grad(score, features, create_graph=full, retain_graph=True)
+        grads = torch.autograd.grad(score, list(features), create_graph=full, retain_graph=True)
     except RuntimeError as error:
         raise ModelError(f"The logits do not depend on the target layer's output ({error}).") from error
-    features = _at_least_float32(features[rows])
-    weights = grad[rows].to(features.dtype).mean((2, 3)) / scale  # [B, K]
-    return torch.einsum("bk,bkhw->bhw", weights, features)
+    cams = []
+    for layer, grad in zip(features, grads, strict=True):
+        chosen = _at_least_float32(layer[rows])
+        cams.append(_weighted(chosen, grad[rows].to(chosen.dtype) / scale, method))
+    return cams
+
+
+def _weighted(features: Tensor, grad: Tensor, method: Method) -> Tensor:
+    """A and ds_y / dA, both [B, K, h, w], to M, [B, h, w]."""
+    if method == "layer-cam":
+        return (grad.relu() * features).sum(dim=1).relu()
+    return torch.einsum("bk,bkhw->bhw", grad.mean((2, 3)), features)
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:

@@ -1,61 +1,25 @@
 """The few-line interface: watch a forward pass, then combine its attention loss with any other loss."""
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lesioncare.attention.cam import Gradient, closed_form_cam, head_gradient_cam
-from lesioncare.attention.inputs import check_target, guided_by_boxes
+from lesioncare.attention.inputs import Guided, guided_by_boxes, guided_by_masks, positive_labels
 from lesioncare.attention.losses import AttentionLoss, CARELoss, InputGradientLoss
-from lesioncare.attention.regions import Regions, Resolution
+from lesioncare.attention.maps import class_maps, input_gradient, onto
+from lesioncare.attention.options import Evidence, GuideOptions, Reduction
 from lesioncare.attention.tap import Pass, tap
 from lesioncare.attention.target import Target, find_target, resolve_layer
-from lesioncare.errors import ConfigError, ModelError
+from lesioncare.errors import ConfigError, DataError, ModelError
 
-Reduction = Literal["batch", "boxed", "sum"]
-Evidence = Literal["class", "contrast"]
+Layer = nn.Module | str
 
 __all__ = ["AttentionGuide", "Evidence", "GuideOptions", "Reduction"]
-
-
-@dataclass(frozen=True)
-class GuideOptions:
-    """How the maps are made and when attention begins.
-
-    Attributes:
-        gradient: "full" differentiates through the map's weights a_k; "half" takes them as constants, as
-            the published code does.
-        reduction: how the losses of a batch's boxed images become one number. "batch": their sum divided
-            by the batch size, so that an image's attention weighs as much as its classification. "boxed":
-            divided by the number of boxed images. "sum": not divided, as the published code does.
-        resolution: compare at the map's size ("feature"), or as if the map had been upsampled to the image
-            ("image"): exactly so for the losses that weigh the map linearly, CARE and energy.
-        evidence: whose map is compared with the boxes. "class": that of the own class, s_y. "contrast":
-            that of s_y - s_r, with r the other class of the largest logit: what speaks for the own class *and
-            against the one that it is mistaken for* must lie in the box, and evidence that both share, inside
-            or outside, does not count.
-        start_step: attention begins after this many calls of `combine` (the paper's second stage).
-        start_epoch: attention begins in this epoch, counted from 0; tell the epoch with `set_epoch`.
-    """
-
-    gradient: Gradient = "full"
-    reduction: Reduction = "batch"
-    resolution: Resolution = "feature"
-    evidence: Evidence = "class"
-    start_step: int = 0
-    start_epoch: int = 0
-
-    def __post_init__(self) -> None:
-        _check_choice("gradient", self.gradient, ("full", "half"))
-        _check_choice("reduction", self.reduction, ("batch", "boxed", "sum"))
-        _check_choice("resolution", self.resolution, ("feature", "image"))
-        _check_choice("evidence", self.evidence, ("class", "contrast"))
-        if self.start_step < 0 or self.start_epoch < 0:
-            raise ConfigError("Expected `start_step` and `start_epoch` to be at least 0.")
 
 
 class AttentionGuide:
@@ -71,6 +35,8 @@ class AttentionGuide:
         model: any module that gives logits [N, C] for images [N, 3, H, W].
         loss: what the maps are asked for; `CARELoss()` if none is given.
         target_layer: the layer whose output is the map's features, or its dotted name; found if not given.
+            Of several, in a list, each has its map, and L_att is the weighted mean of their losses.
+        layer_weights: what each of several layers weighs, >= 0; scaled to the sum 1. Equal if not given.
         alpha: weight of the attention loss, in [0, 1].
         image_size: (H, W) that boxes refer to; the size of the model's input if not given.
         options: any field of `GuideOptions`, by name.
@@ -92,7 +58,8 @@ class AttentionGuide:
         model: nn.Module,
         *,
         loss: AttentionLoss | None = None,
-        target_layer: nn.Module | str | None = None,
+        target_layer: Layer | Sequence[Layer] | None = None,
+        layer_weights: Sequence[float] | None = None,
         alpha: float = 0.5,
         image_size: tuple[int, int] | None = None,
         **options: Any,
@@ -106,9 +73,12 @@ class AttentionGuide:
         self.options = GuideOptions(**options)
         self.step = 0
         self.epoch = 0
-        self._target: Target | None = None
-        self._layer = None if target_layer is None else resolve_layer(model, target_layer)[1]
-        self._passes: list[Pass] = []
+        self._layers = _layers(model, target_layer)
+        self._shares = _shares(layer_weights, len(self._layers))
+        if len(self._layers) > 1 and isinstance(self.loss, InputGradientLoss):
+            raise ConfigError("InputGradientLoss looks at the image, so there are no layers to choose among.")
+        self._targets: tuple[Target, ...] = ()
+        self._passes: list[list[Pass]] = []
 
     @property
     def active(self) -> bool:
@@ -118,19 +88,24 @@ class AttentionGuide:
 
     @property
     def found(self) -> bool:
-        """Whether the target layer is known."""
-        return self._target is not None
+        """Whether the target layers are known."""
+        return bool(self._targets)
 
     @property
-    def target(self) -> Target:
-        """Where the map comes from; known once a pass was watched.
+    def targets(self) -> tuple[Target, ...]:
+        """Where the maps come from, in the order of `target_layer`; known once a pass was watched.
 
         Raises:
             ModelError: none was.
         """
-        if self._target is None:
+        if not self._targets:
             raise ModelError("The target layer is found on the first watched pass; none was watched yet.")
-        return self._target
+        return self._targets
+
+    @property
+    def target(self) -> Target:
+        """The first of `targets`."""
+        return self.targets[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Tell which epoch begins, counted from 0; needed for `start_epoch` only."""
@@ -159,7 +134,11 @@ class AttentionGuide:
             yield
             return
         by_input = isinstance(self.loss, InputGradientLoss)
-        with tap(self.model, lambda: self.target.layer, before=self._find, input_gradient=by_input) as passes:
+        with ExitStack() as taps:
+            passes = [
+                taps.enter_context(self._tap(index, input_gradient=by_input))
+                for index in range(len(self._layers))
+            ]
             yield
         self._passes = passes
 
@@ -167,8 +146,11 @@ class AttentionGuide:
         self,
         classification_loss: Tensor,
         target: Tensor,
-        boxes: Sequence[Tensor],
-        weights: Sequence[Tensor] | None = None,
+        boxes: Sequence[Tensor] | None = None,
+        weights: Tensor | Sequence[Tensor] | None = None,
+        *,
+        box_labels: Sequence[Tensor] | None = None,
+        masks: Tensor | Sequence[Tensor | None] | None = None,
     ) -> Tensor:
         """Give (1 - alpha) L_cls + alpha L_att for the pass just watched, and count one step.
 
@@ -176,114 +158,152 @@ class AttentionGuide:
 
         Args:
             classification_loss: any scalar loss.
-            target: class of each image, [N], integer.
+            target: class of each image, [N], integer; or which labels it has, [N, C], zeros and ones of any
+                type. Then each positive label with a box has a map and a loss, and an image's attention loss
+                is their mean.
             boxes: N tensors [n_i, 4], xyxy in pixels of the model's input; n_i = 0 where the image has no
                 box or is not to be guided. Boxes are clipped to the image; what keeps no area drops out.
-            weights: N tensors [n_i] in [0, 1]: how far each box is trusted. An image's attention loss is
-                multiplied by the mean over its boxes; a box of weight 0 counts as none. All ones if not
-                given.
+                Give either boxes or masks.
+            weights: N tensors [n_i] in [0, 1]: how far each box is trusted. A map's loss is multiplied by
+                the mean over its boxes; a box of weight 0 counts as none. All ones if not given. With
+                masks, one tensor [N].
+            box_labels: for several labels, N tensors [n_i], integer: the label that each box belongs to. A
+                box of label -1 counts for every positive label of its image, as all do if not given; a box
+                whose label is not positive counts for none.
+            masks: what to look at in place of boxes, in [0, 1], of any type and the input's size: [N, H, W],
+                or N tensors [H, W] or None. An image whose mask is None or 0 everywhere is not guided. For
+                several labels, a mask counts for every positive one.
 
         Raises:
             ModelError: no forward pass was watched, or it recorded no graph.
-            DataError: the numbers of targets, boxes, weights and images differ, a target is no class, a
-                box is not finite or a weight not in [0, 1].
+            DataError: the numbers of targets, boxes, masks, weights, labels and images differ, a target is no
+                class, a box is not finite, a mask or a weight not in [0, 1] or a box's label is none.
+            ConfigError: evidence "contrast", and several labels.
         """
         active = self.active
         self.step += 1
         if not active:
             return classification_loss
-        attention = self.attention_loss(target, boxes, weights)
+        attention = self.attention_loss(target, boxes, weights, box_labels=box_labels, masks=masks)
         return (1 - self.alpha) * classification_loss + self.alpha * attention
 
     def attention_loss(
-        self, target: Tensor, boxes: Sequence[Tensor], weights: Sequence[Tensor] | None = None
+        self,
+        target: Tensor,
+        boxes: Sequence[Tensor] | None = None,
+        weights: Tensor | Sequence[Tensor] | None = None,
+        *,
+        box_labels: Sequence[Tensor] | None = None,
+        masks: Tensor | Sequence[Tensor | None] | None = None,
     ) -> Tensor:
         """Give L_att, a scalar, for the pass just watched; arguments and errors as for `combine`."""
-        watched = self._take()
-        images, device = len(watched.logits), watched.logits.device
-        size = self.image_size or (int(watched.image.shape[-2]), int(watched.image.shape[-1]))
-        check_target(target, images)
-        guided = guided_by_boxes(images, boxes, weights, size)
-        if not len(guided):
-            return watched.logits.new_zeros((), dtype=torch.float32)
-        with torch.autocast(device.type, enabled=False):
-            maps = self._maps(watched, _onto(device, guided.rows), _onto(device, target))
-            regions = Regions(
-                guided.boxes,
-                size,
-                (maps.shape[-2], maps.shape[-1]),
-                resolution=self.options.resolution,
-                device=device,
-                dtype=maps.dtype,
-            )
-            losses = self.loss(maps, regions) * _onto(device, guided.trust.to(maps.dtype))
-        return losses.sum() / {"batch": images, "boxed": len(guided), "sum": 1}[self.options.reduction]
+        passes = self._take()
+        logits = passes[0].logits
+        guided = self._guided(passes[0], target, boxes, weights, box_labels=box_labels, masks=masks)
+        if not guided:
+            return logits.new_zeros((), dtype=torch.float32)
+        with torch.autocast(logits.device.type, enabled=False):
+            maps = self._maps(passes, guided, onto(logits.device, target))
+            losses = [self._loss(cams, part) for cams, part in zip(maps, guided, strict=True)]
+            total = torch.stack(losses).sum()
+        return total / {"batch": len(logits), "boxed": len(guided[0].rows), "sum": 1}[self.options.reduction]
 
     def class_activation_map(self, target: Tensor) -> Tensor:
-        """Give the maps [N, h, w] of the pass just watched (`watch(always=True)`).
+        """Give the maps [N, h, w] of the pass just watched (`watch(always=True)`), of the first target layer.
 
         Args:
             target: the class to look for in each image, [N], integer.
         """
-        watched = self._take()
-        device = watched.logits.device
+        passes = self._take()
+        device = passes[0].logits.device
+        rows, options = torch.arange(len(target), device=device), replace(self.options, evidence="class")
         with torch.autocast(device.type, enabled=False):
-            return self._cam(watched, torch.arange(len(target), device=device), _onto(device, target))
+            return class_maps(passes[:1], self.targets[:1], rows, onto(device, target), options)[0]
 
-    def _take(self) -> Pass:
-        """The last pass, once: holding on to it would hold its graph in memory."""
-        passes, self._passes = self._passes, []
-        if not passes:
+    def _tap(self, index: int, *, input_gradient: bool) -> AbstractContextManager[list[Pass]]:
+        return tap(
+            self.model,
+            lambda: self.targets[index].layer,
+            before=self._find,
+            input_gradient=input_gradient,
+        )
+
+    def _take(self) -> Sequence[Pass]:
+        """The last pass as each layer's tap saw it, once: holding on to it would hold its graph in memory."""
+        taken, self._passes = self._passes, []
+        if not taken or not taken[0]:
             raise ModelError("No forward pass was watched: run the model inside `with guide.watch():` first.")
-        if len(passes) > 1:
+        if len(taken[0]) > 1:
             raise ModelError(
-                f"The model ran {len(passes)} times inside one watch(); watch one pass at a time."
+                f"The model ran {len(taken[0])} times inside one watch(); watch one pass at a time."
             )
-        return passes[0]
+        return [passes[0] for passes in taken]
 
     def _find(self, model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if self._target is None:
-            self._target = find_target(model, arguments, named, self._layer)
+        if not self._targets:
+            self._targets = tuple(find_target(model, arguments, named, layer) for layer in self._layers)
 
-    def _maps(self, watched: Pass, rows: Tensor, target: Tensor) -> Tensor:
+    def _guided(
+        self,
+        watched: Pass,
+        target: Tensor,
+        boxes: Sequence[Tensor] | None,
+        weights: Tensor | Sequence[Tensor] | None,
+        *,
+        box_labels: Sequence[Tensor] | None,
+        masks: Tensor | Sequence[Tensor | None] | None,
+    ) -> list[Guided]:
+        """Check what was handed over, and find the maps that have something to look at."""
+        images = len(watched.logits)
+        size = self.image_size or (int(watched.image.shape[-2]), int(watched.image.shape[-1]))
+        positive = positive_labels(target, watched.logits)
+        if positive is not None and self.options.evidence == "contrast":
+            raise ConfigError('evidence "contrast" has no meaning where an image may have several labels.')
+        if boxes is not None and masks is None:
+            return guided_by_boxes(images, boxes, weights, size, positive=positive, box_labels=box_labels)
+        if masks is None or boxes is not None or box_labels is not None:
+            raise DataError("Expected either `boxes`, perhaps with `box_labels`, or `masks`.")
+        return guided_by_masks(images, masks, weights, size, positive=positive)
+
+    def _maps(self, passes: Sequence[Pass], guided: Sequence[Guided], target: Tensor) -> list[list[Tensor]]:
+        """The maps of every layer, for each part of what is guided."""
+        device, maps = target.device, []
         if isinstance(self.loss, InputGradientLoss):
-            return _input_gradient(watched)[rows]
-        own = target[rows]
-        rival = _rival(watched.logits[rows], own) if self.options.evidence == "contrast" else None
-        return self._cam(watched, rows, own, rival)
+            gradient = input_gradient(passes[0], several_labels=target.ndim == 2)
+            return [[gradient[onto(device, part.rows)]] for part in guided]
+        for part in guided:
+            rows = onto(device, part.rows)
+            classes = target[rows] if part.classes is None else onto(device, part.classes)
+            maps.append(class_maps(passes, self.targets, rows, classes, self.options))
+        return maps
 
-    def _cam(self, watched: Pass, rows: Tensor, target: Tensor, rival: Tensor | None = None) -> Tensor:
-        run, linear, gradient = self.target.run, self.target.linear, self.options.gradient
-        if len(watched.features) <= run:
-            raise ModelError(f"The target layer {self.target.name!r} did not run in the watched pass.")
-        features = watched.features[run]
-        if linear is not None:
-            return closed_form_cam(features[rows], linear.weight, target, gradient, rival=rival)
-        return head_gradient_cam(features, watched.logits, rows, target, gradient, rival=rival)
-
-
-def _onto(device: torch.device, tensor: Tensor) -> Tensor:
-    """The tensor on a device, without waiting for the device where it comes from the CPU."""
-    return tensor.to(device, non_blocking=tensor.device.type == "cpu")
+    def _loss(self, cams: Sequence[Tensor], guided: Guided) -> Tensor:
+        """The weighted mean over layers of the loss of each map, summed over the maps."""
+        losses = [
+            self.loss(cam, guided.regions(cam, self.options.resolution)) * share
+            for cam, share in zip(cams, self._shares, strict=True)
+        ]
+        total = torch.stack(losses).sum(0)  # [B]
+        return (total * onto(total.device, guided.weights.to(total.dtype))).sum()
 
 
-def _rival(logits: Tensor, target: Tensor) -> Tensor:
-    """The class of the largest logit besides the target, [B]."""
-    if logits.shape[1] < 2:
-        raise ModelError('evidence "contrast" needs two classes or more, but the model has one logit.')
-    others = logits.detach().scatter(1, target[:, None], -torch.inf)
-    return others.argmax(dim=1)
+def _layers(model: nn.Module, given: Layer | Sequence[Layer] | None) -> tuple[nn.Module | None, ...]:
+    if given is None:
+        return (None,)
+    several = [given] if isinstance(given, (str, nn.Module)) else list(given)
+    layers = tuple(resolve_layer(model, layer)[1] for layer in several)
+    if not layers or len(set(layers)) < len(layers):
+        raise ConfigError(f"Expected `target_layer` to name layers, each once, but got {several}.")
+    return layers
 
 
-def _input_gradient(watched: Pass) -> Tensor:
-    """d/dx sum_nk log p_nk at the watched images, [N, C, H, W], differentiable."""
-    if not watched.logits.requires_grad:
-        raise ModelError("The input gradient needs a graph: run the forward pass without torch.no_grad().")
-    score = watched.logits.float().log_softmax(dim=1).sum()
-    (gradient,) = torch.autograd.grad(score, watched.image, create_graph=True)
-    return gradient.float()
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"Expected `{name}` to be one of {', '.join(choices)}, but got {value!r}.")
+def _shares(weights: Sequence[float] | None, layers: int) -> tuple[float, ...]:
+    if weights is None:
+        return (1 / layers,) * layers
+    total = sum(weights)
+    if len(weights) != layers or min(weights) < 0 or not 0 < total < math.inf:
+        raise ConfigError(
+            f"Expected `layer_weights` to be {layers} numbers of at least 0, not all 0, one for each target "
+            f"layer, but got {list(weights)}."
+        )
+    return tuple(weight / total for weight in weights)

@@ -1,4 +1,4 @@
-"""From boxes in image pixels to how much of each feature cell lies inside and outside them."""
+"""From boxes or masks in image pixels to how much of each feature cell lies inside and outside them."""
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -25,7 +25,8 @@ class Regions:
 
         inside = R_y m R_x^T,    outside = R_y (1 - m) R_x^T,    distance = R_y (d (1 - m)) R_x^T
 
-    where d is each pixel's L1 distance to the nearest box.
+    where d is each pixel's L1 distance to the nearest box. `from_masks` takes m itself, of any shape; a box
+    with its corners between pixels and its mask give the same.
 
     * `resolution="feature"`: R sums pixels over each cell's area, so that `inside` and `outside`
       are areas in square pixels.
@@ -63,6 +64,39 @@ class Regions:
         self._rows = _matrix(image_size[0], feature_size[0], *placed)  # [h, H]
         self._columns = _matrix(image_size[1], feature_size[1], *placed)  # [w, W]
 
+    @classmethod
+    def from_masks(
+        cls,
+        masks: Tensor,
+        feature_size: tuple[int, int],
+        *,
+        resolution: Resolution = "feature",
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> "Regions":
+        """Make the regions of masks m.
+
+        The distance d is here that to the nearest pixel of at least half the mask's largest share.
+
+        Args:
+            masks: m, [B, H, W], in [0, 1], bool or of any other type.
+            feature_size: (h, w) of the map.
+            resolution: as for boxes, and so are the device and the type.
+            device: where the areas are computed; that of the masks if not given.
+            dtype: their floating type.
+
+        Raises:
+            DataError: not of shape [B, H, W].
+        """
+        if masks.ndim != 3:
+            raise DataError(f"Expected masks of shape [B, H, W], but got {list(masks.shape)}.")
+        placed = masks.to(device=device, dtype=dtype, non_blocking=masks.device.type == "cpu")
+        size = (int(masks.shape[-2]), int(masks.shape[-1]))
+        no_boxes = placed.new_zeros(len(masks), 0, 4)
+        regions = cls(no_boxes, size, feature_size, resolution=resolution, dtype=dtype)
+        regions._mask = placed
+        return regions
+
     @cached_property
     def _sides(self) -> tuple[Tensor, Tensor]:
         """How much of each pixel row [B, n, H] and column [B, n, W] each box covers."""
@@ -84,7 +118,7 @@ class Regions:
     @cached_property
     def inside(self) -> Tensor:
         """What of each cell lies in a box, [B, h, w], >= 0, in square pixels."""
-        if self._boxes.shape[1] > 1:
+        if self._boxes.shape[1] != 1:
             return self._reduce(self._mask)
         rows, columns = self._sides  # one box an image: its mask is a product, and so is what it reduces to
         return self._product(rows, columns)
@@ -92,7 +126,7 @@ class Regions:
     @cached_property
     def outside(self) -> Tensor:
         """What of each cell lies in no box, [B, h, w], >= 0, in square pixels."""
-        if self._boxes.shape[1] > 1:
+        if self._boxes.shape[1] != 1:
             return self._reduce(1 - self._mask)
         rows, columns = self._sides  # 1 - rc = (1 - r) + r (1 - c): sums only, so that nothing cancels
         return self._product(1 - rows, torch.ones_like(columns)) + self._product(rows, 1 - columns)
@@ -100,14 +134,19 @@ class Regions:
     @cached_property
     def distance(self) -> Tensor:
         """The L1 distance to the nearest box, summed over each cell's pixels outside, [B, h, w], >= 0."""
+        nearest = self._nearest if self._boxes.shape[1] else _mask_distance(self._mask)
+        return self._reduce(nearest * (1 - self._mask))
+
+    @property
+    def _nearest(self) -> Tensor:
+        """The L1 distance of each pixel's centre to the nearest box, [B, H, W]."""
         x1, y1, x2, y2 = self._boxes.unbind(-1)
         rows = _axis_distance(y1, y2, self._image_size[0])
         columns = _axis_distance(x1, x2, self._image_size[1])
         distance = rows[..., :, None] + columns[..., None, :]  # [B, n, H, W]
         padding = ((x2 <= x1) | (y2 <= y1))[..., None, None]
         largest = sum(self._image_size)  # no pixel is as far away as the padding
-        nearest = distance.masked_fill(padding, largest).amin(dim=1)
-        return self._reduce(nearest * (1 - self._mask))
+        return distance.masked_fill(padding, largest).amin(dim=1)
 
     @property
     def mask(self) -> Tensor:
@@ -156,8 +195,28 @@ def _coverage(start: Tensor, end: Tensor, length: int) -> Tensor:
 
 
 def _axis_distance(start: Tensor, end: Tensor, length: int) -> Tensor:
-    centre = torch.arange(length, device=start.device) + 0.5
+    centre = torch.arange(length, device=start.device, dtype=start.dtype) + 0.5
     return (start[..., None] - centre).clamp(min=0) + (centre - end[..., None]).clamp(min=0)
+
+
+def _mask_distance(masks: Tensor) -> Tensor:
+    """The L1 distance of each pixel's centre to the nearest square pixel of the mask, [B, H, W].
+
+    It is the sum of the distances along the two axes, so that one pass along each finds the least.
+    """
+    inside = (masks > 0) & (masks >= masks.amax((1, 2), keepdim=True) / 2)
+    far = float(sum(masks.shape[1:]))  # no pixel is as far away
+    start = torch.zeros_like(masks).masked_fill(~inside, far)
+    return _nearest_along(_nearest_along(start.mT).mT)
+
+
+def _nearest_along(values: Tensor) -> Tensor:
+    """min over q of values[q] + the distance from the centre of p to the pixel q, along the last axis."""
+    index = torch.arange(values.shape[-1], device=values.device, dtype=values.dtype)
+    before = (values - index).cummin(-1).values[..., :-1] + index[1:] - 0.5
+    after = (values + index).flip(-1).cummin(-1).values.flip(-1)[..., 1:] - index[:-1] - 0.5
+    before = functional.pad(before, (1, 0), value=torch.inf)
+    return values.minimum(before).minimum(functional.pad(after, (0, 1), value=torch.inf))
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ __all__ = [
     "both_runs",
     "column_options",
     "image_size",
+    "layer_names",
     "rare_names",
     "warn_of_learnt",
     "warn_without_groups",
@@ -137,6 +138,12 @@ def column_options(
 def rare_names(rare: str | None) -> str | tuple[str, ...] | None:
     """Give "auto" or nothing as it is, else the names between the commas."""
     return rare if rare in (None, "auto") else tuple(name.strip() for name in rare.split(","))
+
+
+def layer_names(given: list[str] | None) -> str | tuple[str, ...] | None:
+    """Give the one layer, or the several, that an option given once or again names; commas separate too."""
+    names = tuple(name.strip() for text in given or () for name in text.split(","))
+    return names if len(names) > 1 else next(iter(names), None)
 
 
 def image_size(text: str | None) -> tuple[int, int] | None:

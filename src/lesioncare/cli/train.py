@@ -65,7 +65,8 @@ def train(
     views: Annotated[int, _option("Augmented views kept of each image.", _MODEL)] = 4,
     cache_dir: Annotated[Path | None, _option("Keep them here, for other runs too.", _MODEL)] = None,
     target_layer: Annotated[
-        str | None, _option("Layer of the attention map. \\[default: found]", _MODEL)
+        list[str] | None,
+        _option("Layer of the attention map; several: again. \\[default: found]", _MODEL),
     ] = None,
     epochs: Annotated[int, _option("Epochs.", _SCHEDULE)] = 20,
     batch_size: Annotated[int, _option("Images per step.", _SCHEDULE)] = 32,
@@ -107,6 +108,9 @@ def train(
     evidence: Annotated[
         str, _option("class: the map of the class; contrast: against its closest rival.", _ATTENTION)
     ] = "class",
+    cam: Annotated[
+        str, _option("The maps that are guided: grad-cam, or layer-cam for early, fine layers.", _ATTENTION)
+    ] = "grad-cam",
     start_epoch: Annotated[int, _option("First epoch with attention.", _ATTENTION)] = 0,
     remedy: Annotated[
         str,
@@ -157,15 +161,19 @@ def train(
     }
     parts = {
         "data": data | _pick(chosen, "min_score test_boxes folds fold validation check_images"),
-        "model": {"name": model, "image_size": options.image_size(image_size)}
-        | _pick(chosen, "weights freeze cache views target_layer"),
+        "model": {
+            "name": model,
+            "image_size": options.image_size(image_size),
+            "target_layer": options.layer_names(target_layer),
+        }
+        | _pick(chosen, "weights freeze cache views"),
         "schedule": _pick(
             chosen,
             "epochs batch_size learning_rate weight_decay augment seed workers accelerator devices "
             "precision channels_last logger select patience",
         ),
         "attention": {"loss": attention}
-        | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence start_epoch"),
+        | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence cam start_epoch"),
         "remedy": {"method": remedy}
         | _pick(
             chosen,

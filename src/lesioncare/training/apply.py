@@ -78,7 +78,7 @@ def evaluate_run(trained: TrainedRun, data: DataConfig) -> RunResult:
     table = read_table(data, classes=trained.result.classes)
     images = _images(trained, table)
     loader = image_loader(images, batch_size=trained.config.schedule.batch_size)
-    layer = trained.config.model.target_layer
+    layer = trained.config.model.shown_layer
     predictions, maps = predict_table(trained.network, images, loader, target_layer=layer)
     config = {**trained.result.config, "evaluated_on": str(data.table)}
     return dataclasses.replace(trained.result, predictions=predictions, maps=maps, config=config)

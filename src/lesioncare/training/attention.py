@@ -43,5 +43,6 @@ def make_guide(config: TrainConfig, network: nn.Module, image_size: tuple[int, i
         reduction=attention.reduction,
         resolution=attention.resolution,
         evidence=attention.evidence,
+        cam=attention.cam,
         start_epoch=attention.start_epoch,
     )

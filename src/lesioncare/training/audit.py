@@ -171,7 +171,7 @@ def _audit(
         run.network,
         image_loader(originals, batch_size=batch_size, workers=options.workers),
         options.steps,
-        target_layer=run.config.model.target_layer,
+        target_layer=run.config.model.shown_layer,
         title=f"{name}: deletion",
     )
     return RunAudit(name, prior, answers) if curves is None else RunAudit(name, prior, answers, *curves)

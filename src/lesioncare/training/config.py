@@ -114,7 +114,13 @@ class ModelConfig(Config):
     # images themselves too where nothing is ("always"), or nothing ("never").
     cache: Literal["auto", "always", "never"] = "auto"
     views: int = Field(4, ge=1)  # augmented views kept of each image; epoch e sees view e mod views
-    target_layer: str | None = None  # found by itself
+    # Layers of the maps that attention guides; found by itself. The first one is judged and shown.
+    target_layer: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @property
+    def shown_layer(self) -> str | None:
+        """The layer whose maps are judged and shown, in every run, whatever it was guided by."""
+        return self.target_layer[0] if isinstance(self.target_layer, tuple) else self.target_layer
 
 
 class ScheduleConfig(Config):
@@ -150,6 +156,7 @@ class AttentionConfig(Config):
     reduction: Literal["batch", "boxed", "sum"] = "batch"
     resolution: Literal["feature", "image"] = "feature"
     evidence: Literal["class", "contrast"] = "class"  # "contrast": against the class that it is mistaken for
+    cam: Literal["grad-cam", "layer-cam"] = "grad-cam"  # what is guided; judged and shown is Grad-CAM
     start_epoch: int = Field(0, ge=0)
 
 

@@ -101,7 +101,7 @@ class Keeper:
     @torch.no_grad()
     def can_test(self) -> bool:
         """Whether the part behind the cut alone has the map that the whole network has."""
-        cut, layer = self.network.cut, self.config.model.target_layer
+        cut, layer = self.network.cut, self.config.model.shown_layer
         if cut is None or not self.wanted:
             return False
         try:

@@ -263,8 +263,10 @@ def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | No
     """Find the map's layer once before training: hours may lie between the beginning and the first map."""
     with torch.no_grad():
         inputs = example if cut is None else cut.frozen(example)
+    named = config.model.target_layer
     try:
-        find_target(guide.model, (inputs,), {}, config.model.target_layer)
+        for layer in named if isinstance(named, tuple) else (named,):
+            find_target(guide.model, (inputs,), {}, layer)
     except ModelError as error:
         frozen = "" if cut is None else f" What learns begins behind {cut.layer!r}: freeze less of the model."
         raise ModelError(f"{error}{frozen}") from error
@@ -295,7 +297,10 @@ def _check_boxes(config: TrainConfig, parts: _Parts) -> None:
 def _found(guide: AttentionGuide | None) -> dict[str, Any]:
     if guide is None or not guide.found:
         return {}
-    return {"target_layer": guide.target.name, "closed_form": guide.target.closed_form}
+    return {
+        "target_layer": ", ".join(target.name for target in guide.targets),
+        "closed_form": all(target.closed_form for target in guide.targets),
+    }
 
 
 def _predict(
@@ -315,7 +320,7 @@ def _predict(
             network,
             images,
             loader,
-            target_layer=config.model.target_layer,
+            target_layer=config.model.shown_layer,
             image_size=parts.model.image_size,
             title=title,
         )
