@@ -28,7 +28,8 @@ __all__ = ["BatchAugment"]
 class BatchAugment:
     """Augments, scales and normalises uint8 batches of an `ImageDataset` without a transform.
 
-    Everything random is a function of the batch's numbers, which follow from (seed, epoch, position).
+    Everything random is a function of the batch's numbers, which follow from (seed, epoch, position). The
+    images may be on a GPU while all else is on the host: a few parameters are sent, nothing is waited for.
 
     Args:
         size: height and width that the model takes, in pixels.
@@ -45,8 +46,8 @@ class BatchAugment:
     ) -> None:
         self.size = size
         self.recipe = find_recipe(augment)
-        self._mean = torch.tensor(mean).view(3, 1, 1)
-        self._std = torch.tensor(std).view(3, 1, 1)
+        self._mean = torch.tensor(mean, dtype=torch.float32).view(3, 1, 1)
+        self._std = torch.tensor(std, dtype=torch.float32).view(3, 1, 1)
 
     def __call__(self, batch: Batch) -> Batch:
         """Give the batch with images float32 [N, 3, h, w] and boxes that followed; others as they are.
@@ -56,9 +57,7 @@ class BatchAugment:
         if "numbers" not in batch:
             return batch
         numbers = _Numbers(batch["numbers"])
-        owners = torch.repeat_interleave(
-            torch.arange(len(batch["images"]), device=batch["boxes"].device), batch["counts"]
-        )
+        owners = torch.repeat_interleave(torch.arange(len(batch["images"])), batch["counts"])
         images, boxes = self._turn(batch["images"], batch["boxes"], owners, numbers)
         images, boxes = self._crop(images, boxes, owners, numbers)
         images, boxes = self._move(images, boxes, owners, numbers)
@@ -82,17 +81,17 @@ class BatchAugment:
         x1, y1, x2, y2 = boxes.unbind(1)
         if recipe.flip_x:
             flipped = numbers.take(1)[:, 0] < 0.5
-            images = torch.where(flipped.view(-1, 1, 1, 1), images.flip(-1), images)
+            images = _where(flipped, images.flip(-1), images)
             own = flipped[owners]
             x1, x2 = torch.where(own, width - x2, x1), torch.where(own, width - x1, x2)
         if recipe.flip_y:
             flipped = numbers.take(1)[:, 0] < 0.5
-            images = torch.where(flipped.view(-1, 1, 1, 1), images.flip(-2), images)
+            images = _where(flipped, images.flip(-2), images)
             own = flipped[owners]
             y1, y2 = torch.where(own, height - y2, y1), torch.where(own, height - y1, y2)
         if recipe.turn and self.size[0] == self.size[1] and height == width:
             turned = numbers.take(1)[:, 0] < 0.5
-            images = torch.where(turned.view(-1, 1, 1, 1), images.transpose(-1, -2), images)
+            images = _where(turned, images.transpose(-1, -2), images)
             own = turned[owners]
             x1, y1 = torch.where(own, y1, x1), torch.where(own, x1, y1)
             x2, y2 = torch.where(own, y2, x2), torch.where(own, x2, y2)
@@ -108,13 +107,14 @@ class BatchAugment:
         elif stored == self.size:
             return images, boxes
         else:
-            lengths = torch.tensor(stored, device=images.device).expand(len(images), 2)
+            lengths = torch.tensor(stored, dtype=torch.float32).expand(len(images), 2)
             starts = torch.zeros_like(lengths)
         kind = torch.half if images.is_cuda else torch.float  # bytes, and 1 / 4096 of them, fit 16 bits
-        rows = _resizing(starts[:, 0], lengths[:, 0], stored[0], self.size[0]).to(kind)
-        columns = _resizing(starts[:, 1], lengths[:, 1], stored[1], self.size[1]).to(kind)
+        first, count = _send(starts, images), _send(lengths, images)
+        rows = _resizing(first[:, 0], count[:, 0], stored[0], self.size[0]).to(kind)
+        columns = _resizing(first[:, 1], count[:, 1], stored[1], self.size[1]).to(kind)
         resized = rows[:, None] @ images.to(kind) @ columns[:, None].transpose(-1, -2)
-        scales = torch.tensor(self.size, device=images.device) / lengths
+        scales = torch.tensor(self.size, dtype=torch.float32) / lengths
         start, scale = starts.flip(1).repeat(1, 2)[owners], scales.flip(1).repeat(1, 2)[owners]
         return resized, (boxes - start) * scale
 
@@ -127,7 +127,7 @@ class BatchAugment:
         (degrees, shift, zoom), (height, width) = self.recipe.move, self.size
         drawn = 2 * numbers.take(4) - 1
         angle, scale = drawn[:, 0] * math.radians(degrees), 1 + drawn[:, 1] * zoom
-        size = torch.tensor([width, height], device=boxes.device, dtype=boxes.dtype)
+        size = torch.tensor([width, height], dtype=torch.float32)
         shifts = (drawn[:, 2:] * shift * size).round()
         cos, sin = angle.cos(), angle.sin()
         rotation = torch.stack([cos, -sin, sin, cos], 1).view(-1, 2, 2)
@@ -136,7 +136,9 @@ class BatchAugment:
         theta = torch.cat(
             [back * (size / size[:, None]), -(back @ shifts[:, :, None]) * 2 / size[:, None]], 2
         )
-        grid = functional.affine_grid(theta, [len(images), 3, height, width], align_corners=False)
+        grid = functional.affine_grid(
+            _send(theta, images), [len(images), 3, height, width], align_corners=False
+        )
         moved = functional.grid_sample(images.float(), grid, align_corners=False)
         corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].view(-1, 4, 2) - size / 2
         ahead = (rotation * scale.view(-1, 1, 1))[owners]
@@ -148,22 +150,31 @@ class BatchAugment:
         if self.recipe.jitter is None:
             return images
         drawn = 2 * numbers.take(4) - 1
-        factors = 1 + drawn[:, :3] * torch.tensor(self.recipe.jitter[:3], device=images.device)
+        factors = 1 + drawn[:, :3] * torch.tensor(self.recipe.jitter[:3], dtype=torch.float32)
         bright, contrast, saturation = factors.unbind(1)
-        grey = torch.tensor(_GREY, device=images.device)
-        means = torch.einsum("nchw,c->n", images, grey) / (images.shape[-1] * images.shape[-2])
+        grey = torch.tensor(_GREY, dtype=torch.float32)
+        means = torch.einsum("nchw,c->n", images, _send(grey, images)) / (images.shape[-1] * images.shape[-2])
         saturated = (
-            saturation.view(-1, 1, 1) * torch.eye(3, device=images.device)
+            saturation.view(-1, 1, 1) * torch.eye(3, dtype=torch.float32)
             + (1 - saturation).view(-1, 1, 1) * grey
         )
         hue = _about_grey(drawn[:, 3] * self.recipe.jitter[3] * 2 * math.pi)
-        matrix = (bright * contrast).view(-1, 1, 1) * (hue @ saturated)
-        offset = bright * (1 - contrast) * means  # grey, which saturation and hue leave alone
+        matrix = _send((bright * contrast).view(-1, 1, 1) * (hue @ saturated), images)
+        offset = _send(bright * (1 - contrast), images) * means  # grey, which saturation and hue leave alone
         coloured = torch.baddbmm(offset.view(-1, 1, 1), matrix, images.flatten(2))
         return coloured.clamp(0, 1).view_as(images)
 
     def _normalise(self, images: Tensor) -> Tensor:
-        return (images - self._mean.to(images.device)) / self._std.to(images.device)
+        return (images - _send(self._mean, images)) / _send(self._std, images)
+
+
+def _send(values: Tensor, images: Tensor) -> Tensor:
+    """Give the images' device some parameters, without waiting for it."""
+    return values.to(images.device, non_blocking=True)
+
+
+def _where(chosen: Tensor, changed: Tensor, images: Tensor) -> Tensor:
+    return torch.where(_send(chosen, images).view(-1, 1, 1, 1), changed, images)
 
 
 class _Numbers:
@@ -190,7 +201,7 @@ def _windows(stored: tuple[int, int], numbers: _Numbers) -> tuple[Tensor, Tensor
     fits = (height <= stored[0]) & (width <= stored[1])
     first = fits.int().argmax(1, keepdim=True)
     drawn = torch.stack([height.gather(1, first)[:, 0], width.gather(1, first)[:, 0]], 1)
-    whole = torch.tensor(stored, device=drawn.device, dtype=drawn.dtype)
+    whole = torch.tensor(stored, dtype=torch.float32)
     lengths = torch.where(fits.any(1, keepdim=True), drawn, whole)
     starts = (numbers.take(2) * (whole - lengths + 1)).floor()
     return starts, lengths
@@ -202,8 +213,12 @@ def _resizing(starts: Tensor, lengths: Tensor, stored: int, size: int) -> Tensor
     Bilinear with antialiasing: a triangle as wide as the scale, but at least a pixel, around each centre.
     """
     scale = (lengths / size).view(-1, 1, 1)
-    outputs = torch.arange(size, device=starts.device).view(1, -1, 1) + 0.5
-    inputs = torch.arange(stored, device=starts.device).view(1, 1, -1) + 0.5 - starts.view(-1, 1, 1)
+    outputs = torch.arange(size, device=starts.device, dtype=torch.float32).view(1, -1, 1) + 0.5
+    inputs = (
+        torch.arange(stored, device=starts.device, dtype=torch.float32).view(1, 1, -1)
+        + 0.5
+        - starts.view(-1, 1, 1)
+    )
     weights = (1 - (inputs - outputs * scale).abs() / scale.clamp(min=1)).clamp(min=0)
     weights = weights * ((inputs > 0) & (inputs < lengths.view(-1, 1, 1)))
     return weights / weights.sum(2, keepdim=True)
@@ -212,7 +227,7 @@ def _resizing(starts: Tensor, lengths: Tensor, stored: int, size: int) -> Tensor
 def _about_grey(angles: Tensor) -> Tensor:
     """Rotations [N, 3, 3] of (red, green, blue) about the grey axis; positive turns red towards green."""
     cross = angles.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
-    eye, ones = torch.eye(3, device=angles.device), torch.full((3, 3), 1 / 3, device=angles.device)
+    eye, ones = torch.eye(3, dtype=torch.float32), torch.full((3, 3), 1 / 3, dtype=torch.float32)
     cos, sin = angles.cos().view(-1, 1, 1), angles.sin().view(-1, 1, 1)
     return cos * eye + (1 - cos) * ones + sin * cross
 
