@@ -60,7 +60,10 @@ def train(
     ] = None,
     freeze: Annotated[str, _option("none, auto (all but the last stage), or a layer.", _MODEL)] = "none",
     cache: Annotated[
-        str, _option("auto: keep frozen features on disk; always: images too; never.", _MODEL)
+        str,
+        _option(
+            "auto: keep frozen features, else decoded images, on disk; always: views too; never.", _MODEL
+        ),
     ] = "auto",
     views: Annotated[int, _option("Augmented views kept of each image.", _MODEL)] = 4,
     cache_dir: Annotated[Path | None, _option("Keep them here, for other runs too.", _MODEL)] = None,
@@ -74,7 +77,10 @@ def train(
     weight_decay: Annotated[float, _option("Weight decay.", _SCHEDULE)] = 0.01,
     augment: Annotated[str, _option("none, flips, light, dermoscopy or chest.", _SCHEDULE)] = "light",
     seed: Annotated[int, _option("Seed of everything random.", _SCHEDULE)] = 0,
-    workers: Annotated[int, _option("Processes that load images.", _SCHEDULE)] = 0,
+    augment_on: Annotated[
+        str, _option("item, batch (in one go), or auto: batch on a GPU.", _SCHEDULE)
+    ] = "auto",
+    workers: Annotated[str, _option("Processes that load images: auto or a number.", _SCHEDULE)] = "auto",
     accelerator: Annotated[str, _option("auto, cpu or gpu.", _SCHEDULE)] = "auto",
     devices: Annotated[int, _option("How many of them.", _SCHEDULE)] = 1,
     precision: Annotated[
@@ -169,8 +175,8 @@ def train(
         | _pick(chosen, "weights freeze cache views"),
         "schedule": _pick(
             chosen,
-            "epochs batch_size learning_rate weight_decay augment seed workers accelerator devices "
-            "precision channels_last logger select patience",
+            "epochs batch_size learning_rate weight_decay augment augment_on seed workers accelerator "
+            "devices precision channels_last logger select patience",
         ),
         "attention": {"loss": attention}
         | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence cam start_epoch"),

@@ -1,8 +1,7 @@
 """The torch data set, its batches, and a sampler whose order depends on seed and epoch alone."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +11,39 @@ from torch.utils.data import Dataset, Sampler
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
+from lesioncare.data.pixels import Pixels, decode
 from lesioncare.data.table import ImageTable
 from lesioncare.data.transforms import Sample, Transform
-from lesioncare.errors import DataError
-from lesioncare.images import read_image
 
 Key = int | tuple[int, int]
 
-__all__ = ["Batch", "EpochSampler", "ImageDataset", "Item", "boxes_by_image", "collate", "derived_seed"]
+NUMBERS = 40
+"""Random numbers of an image whose batch is augmented as a whole."""
+
+__all__ = [
+    "NUMBERS",
+    "Batch",
+    "EpochSampler",
+    "ImageDataset",
+    "Item",
+    "boxes_by_image",
+    "collate",
+    "derived_seed",
+]
 
 
 class Item(TypedDict):
-    """Image float32 [3, h, w], class code, boxes [n, 4] xyxy in its pixels, weights [n], frame position."""
+    """Image [3, h, w], class code, boxes [n, 4] xyxy in its pixels, weights [n], frame position.
+
+    The image is float32 where it was transformed; else uint8, with random numbers [`NUMBERS`] in [0, 1).
+    """
 
     image: Tensor
     label: int
     boxes: Tensor
     weights: Tensor
     position: int
+    numbers: NotRequired[Tensor]
 
 
 class Batch(TypedDict):
@@ -37,7 +51,8 @@ class Batch(TypedDict):
 
     boxes [M, 4] and weights [M] are those of the first image, then of the second ...; counts int64 [N] says
     how many each has, and `boxes_by_image` takes them apart. (A tensor of its own for each image would cost
-    a file descriptor each between worker processes.)
+    a file descriptor each between worker processes.) A batch that is not augmented yet has uint8 images, and
+    numbers [N, `NUMBERS`] for it; see `lesioncare.data.augmentation`.
     """
 
     images: Tensor
@@ -46,6 +61,7 @@ class Batch(TypedDict):
     weights: Tensor
     counts: Tensor
     positions: Tensor
+    numbers: NotRequired[Tensor]
 
 
 class ImageDataset(Dataset[Item]):
@@ -57,18 +73,26 @@ class ImageDataset(Dataset[Item]):
     Args:
         table: the images.
         positions: frame positions, in the order of the indices.
-        transform: see `lesioncare.data.transforms`.
+        transform: see `lesioncare.data.transforms`; None leaves it to the batch, see
+            `lesioncare.data.augmentation`.
         seed: of the random transform, at least 0.
+        pixels: gives the images at one size before they are transformed; None: the files at their own.
     """
 
     def __init__(
-        self, table: ImageTable, positions: npt.ArrayLike, transform: Transform, *, seed: int = 0
+        self,
+        table: ImageTable,
+        positions: npt.ArrayLike,
+        transform: Transform | None,
+        *,
+        seed: int = 0,
+        pixels: Pixels | None = None,
     ) -> None:
         self.table = table
         self.positions = np.asarray(positions, dtype=np.int64)
         self.transform = transform
         self.seed = seed
-        self._paths: list[str] = table.frame["path"].tolist()
+        self.pixels = pixels
         self._labels = table.labels
 
     def __len__(self) -> int:
@@ -83,10 +107,17 @@ class ImageDataset(Dataset[Item]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         position = int(self.positions[index])
         sample = self._load(position)
+        seed = derived_seed(self.seed, epoch, position)
+        if self.transform is None:
+            numbers = torch.rand(NUMBERS, generator=torch.Generator().manual_seed(seed))
+            return Item(**self._item(sample, position), numbers=numbers)
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed: that would also seed the accelerators, which are not restored.
-            torch.default_generator.manual_seed(derived_seed(self.seed, epoch, position))
+            torch.default_generator.manual_seed(seed)
             sample = self.transform(sample)
+        return self._item(sample, position)
+
+    def _item(self, sample: Sample, position: int) -> Item:
         return Item(
             image=sample["image"].as_subclass(Tensor),
             label=int(self._labels[position]),
@@ -96,23 +127,25 @@ class ImageDataset(Dataset[Item]):
         )
 
     def _load(self, position: int) -> Sample:
-        try:
-            image = functional.to_image(read_image(Path(self._paths[position])))
-        except DataError as error:
-            row = self.table.frame["row"].iloc[position]
-            raise DataError(f"{self.table.source}, row {row}: {error}") from error
+        read = decode(self.table, position) if self.pixels is None else self.pixels.read(position)
         corners = self.table.boxes.get(position, np.empty((0, 4), np.float32))
         scores = self.table.box_scores.get(position, np.ones(len(corners), np.float32))
-        size = (image.shape[-2], image.shape[-1])
         boxes = tv_tensors.BoundingBoxes(
-            torch.from_numpy(corners.copy()), format=tv_tensors.BoundingBoxFormat.XYXY, canvas_size=size
+            torch.from_numpy(corners.copy()),
+            format=tv_tensors.BoundingBoxFormat.XYXY,
+            canvas_size=read.file_size,
+            clamping_mode=None,
         )
-        return Sample(image=image, boxes=boxes, weights=torch.from_numpy(scores.copy()))
+        size = list(read.image.shape[-2:])
+        boxes = functional.resize(boxes, size)  # where the image was; nothing where it has its own size
+        return Sample(
+            image=tv_tensors.Image(read.image), boxes=boxes, weights=torch.from_numpy(scores.copy())
+        )
 
 
 def collate(items: Sequence[Item]) -> Batch:
     """Join items of one image size into a batch."""
-    return Batch(
+    batch = Batch(
         images=torch.stack([item["image"] for item in items]),
         labels=torch.tensor([item["label"] for item in items]),
         boxes=torch.cat([item["boxes"] for item in items]),
@@ -120,6 +153,9 @@ def collate(items: Sequence[Item]) -> Batch:
         counts=torch.tensor([len(item["boxes"]) for item in items]),
         positions=torch.tensor([item["position"] for item in items]),
     )
+    if "numbers" in items[0]:
+        batch["numbers"] = torch.stack([item["numbers"] for item in items])
+    return batch
 
 
 def boxes_by_image(batch: Batch) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,13 +1,14 @@
 """What happens to an image, its boxes and its mask between the file and the model."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional
 
 from lesioncare.errors import ConfigError
 
@@ -15,8 +16,50 @@ Augment = Literal["none", "flips", "light", "dermoscopy", "chest"]
 MIN_SIDE = 1.0
 MIN_AREA_LEFT = 0.1
 MIN_SCALE = 0.7
+MAX_STRETCH = 1.25
+"""Crops have 1 / 1.25 to 1.25 times the image's own aspect."""
 
-__all__ = ["Augment", "Sample", "Transform", "eval_transform", "train_transform"]
+__all__ = [
+    "RECIPES",
+    "Augment",
+    "Recipe",
+    "Sample",
+    "Transform",
+    "eval_transform",
+    "stored_size",
+    "train_transform",
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an augmentation does, in this order.
+
+    Attributes:
+        crop: whether 70 to 100 % of the area is cropped out.
+        move: largest angle in degrees, shift as a share of the side, and change of scale; or none.
+        flip_x: whether half of the images are mirrored left-right.
+        jitter: half-widths of the factors of brightness, contrast and saturation, and of the shift of hue.
+        flip_y: whether half of the images are mirrored up-down.
+        turn: whether half of the images are turned by 90 degrees, where the size is square.
+    """
+
+    crop: bool = False
+    move: tuple[float, float, float] | None = None
+    flip_x: bool = False
+    jitter: tuple[float, float, float, float] | None = None
+    flip_y: bool = False
+    turn: bool = False
+
+
+_MILD = (0.1, 0.1, 0.1, 0.02)
+RECIPES: dict[str, Recipe] = {
+    "none": Recipe(),
+    "flips": Recipe(flip_x=True, flip_y=True),
+    "light": Recipe(crop=True, flip_x=True, jitter=_MILD),
+    "dermoscopy": Recipe(crop=True, flip_x=True, jitter=_MILD, flip_y=True, turn=True),
+    "chest": Recipe(move=(7, 0.05, 0.1), jitter=(0.15, 0.15, 0, 0)),
+}
 
 
 class Sample(TypedDict):
@@ -41,12 +84,19 @@ class DropLostBoxes(nn.Module):
     def forward(self, sample: Sample) -> Sample:
         """Return the sample with the boxes, and their weights, that are still in the image."""
         full = sample["boxes"]
-        boxes = functional.clamp_bounding_boxes(full, clamping_mode="hard")
-        sides = boxes.as_subclass(Tensor)[:, 2:] - boxes.as_subclass(Tensor)[:, :2]
-        whole = full.as_subclass(Tensor)[:, 2:] - full.as_subclass(Tensor)[:, :2]
-        kept = (sides >= MIN_SIDE).all(1) & (sides.prod(1) >= MIN_AREA_LEFT * whole.prod(1))
-        left = tv_tensors.wrap(boxes.as_subclass(Tensor)[kept], like=boxes)
+        height, width = full.canvas_size
+        boxes, kept = clip_boxes(full.as_subclass(Tensor), (height, width))
+        left = tv_tensors.wrap(boxes[kept], like=full)
         return {**sample, "boxes": left, "weights": sample["weights"][kept]}
+
+
+def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Clip boxes [n, 4] to an image of `size` (h, w), and say which of them [n] are not lost, see above."""
+    clipped = boxes.clone()
+    clipped[:, 0::2].clamp_(0, size[1])
+    clipped[:, 1::2].clamp_(0, size[0])
+    sides, whole = clipped[:, 2:] - clipped[:, :2], boxes[:, 2:] - boxes[:, :2]
+    return clipped, (sides >= MIN_SIDE).all(1) & (sides.prod(1) >= MIN_AREA_LEFT * whole.prod(1))
 
 
 class CropLikeImage(nn.Module):
@@ -62,7 +112,7 @@ class CropLikeImage(nn.Module):
     def forward(self, sample: Sample) -> Sample:
         """Return the sample cropped at random."""
         height, width = sample["image"].shape[-2:]
-        ratio = (0.8 * width / height, 1.25 * width / height)
+        ratio = (1 / MAX_STRETCH * width / height, MAX_STRETCH * width / height)
         cropped: Sample = v2.RandomResizedCrop(self.size, (MIN_SCALE, 1.0), ratio, antialias=True)(sample)
         return cropped
 
@@ -96,17 +146,31 @@ def train_transform(
     Raises:
         ConfigError: `augment` is none of these, or a size is under 1.
     """
-    steps = {
-        "none": lambda: [_resize(size)],
-        "flips": lambda: _flips(size),
-        "light": lambda: _light(size),
-        "dermoscopy": lambda: _dermoscopy(size),
-        "chest": lambda: _chest(size),
-    }
     _check_size(size)
-    if augment not in steps:
-        raise ConfigError(f"augment: no such choice {augment!r}. Choose from {', '.join(steps)}.")
-    return _pipeline(steps[augment](), mean, std)
+    return _pipeline(_steps(find_recipe(augment), size), mean, std)
+
+
+def find_recipe(augment: str) -> Recipe:
+    """Give an augmentation by its name.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if augment not in RECIPES:
+        raise ConfigError(f"augment: no such choice {augment!r}. Choose from {', '.join(RECIPES)}.")
+    return RECIPES[augment]
+
+
+def stored_size(size: tuple[int, int], augment: str) -> tuple[int, int]:
+    """Give the size (h, w) in which an image may be kept before it is augmented to `size`.
+
+    Where that crops, even the smallest crop has `size` pixels: its sides are sqrt(0.7 / 1.25) = 0.75 of the
+    image's. So it is enlarged only where the file itself has too few.
+    """
+    if not find_recipe(augment).crop:
+        return size
+    smallest = math.sqrt(MIN_SCALE / MAX_STRETCH)
+    return math.ceil(size[0] / smallest), math.ceil(size[1] / smallest)
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -132,22 +196,18 @@ def _resize(size: tuple[int, int]) -> nn.Module:
     return resize
 
 
-def _flips(size: tuple[int, int]) -> list[nn.Module]:
-    return [_resize(size), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
-
-
-def _light(size: tuple[int, int]) -> list[nn.Module]:
-    jitter = v2.ColorJitter(brightness=0.1, contrast=0.1, saturation=0.1, hue=0.02)
-    return [CropLikeImage(size), v2.RandomHorizontalFlip(), jitter]
-
-
-def _dermoscopy(size: tuple[int, int]) -> list[nn.Module]:
-    steps = [*_light(size), v2.RandomVerticalFlip()]
-    if size[0] == size[1]:
+def _steps(recipe: Recipe, size: tuple[int, int]) -> list[nn.Module]:
+    steps: list[nn.Module] = [CropLikeImage(size) if recipe.crop else _resize(size)]
+    if recipe.move is not None:
+        degrees, shift, zoom = recipe.move
+        bilinear = v2.InterpolationMode.BILINEAR
+        steps.append(v2.RandomAffine(degrees, (shift, shift), (1 - zoom, 1 + zoom), interpolation=bilinear))
+    if recipe.flip_x:
+        steps.append(v2.RandomHorizontalFlip())
+    if recipe.jitter is not None:
+        steps.append(v2.ColorJitter(*recipe.jitter))
+    if recipe.flip_y:
+        steps.append(v2.RandomVerticalFlip())
+    if recipe.turn and size[0] == size[1]:
         steps.append(v2.RandomApply([v2.RandomRotation((90, 90))], p=0.5))
     return steps
-
-
-def _chest(size: tuple[int, int]) -> list[nn.Module]:
-    move = v2.RandomAffine(7, (0.05, 0.05), (0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR)
-    return [_resize(size), move, v2.ColorJitter(brightness=0.15, contrast=0.15)]

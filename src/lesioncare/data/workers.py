@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["auto_workers", "usable_cores"]
+__all__ = ["auto_workers", "limit_cores", "usable_cores"]
 
 MOST_WORKERS = 16
 FEW_IMAGES = 300
@@ -16,14 +16,22 @@ _AHEAD = 3
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  only its room is asked for
 
 
+_limit: int | None = None  # of this process
+
+
+def limit_cores(cores: int) -> None:
+    """Let this process, one of several that share the machine, use so many cores."""
+    global _limit  # noqa: PLW0603
+    _limit = cores
+
+
 def usable_cores() -> int:
     """Cores that this process may use; `os.cpu_count` also counts those that it was not given."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if _limit is None else min(cores, _limit)
 
 
-def auto_workers(images: int, batch_bytes: int, *, on_cpu: bool) -> int:
+def auto_workers(images: int, batch_bytes: int, *, on_cpu: bool, sharing: int = 1) -> int:
     """Give the number of worker processes of a loader: the cores less one, at most 16.
 
     None for a few hundred images, in a process that may have no children, and none more than shared memory
@@ -34,8 +42,9 @@ def auto_workers(images: int, batch_bytes: int, *, on_cpu: bool) -> int:
         images: how many are loaded.
         batch_bytes: size of a batch, in bytes.
         on_cpu: whether the network runs on the CPU, too.
+        sharing: how many processes train together on this machine.
     """
-    cores = usable_cores()
+    cores = max(1, usable_cores() // sharing)
     busy = on_cpu and cores <= min(2, torch.get_num_threads())
     if images <= FEW_IMAGES or busy or multiprocessing.current_process().daemon:
         return 0

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from lesioncare.allocator import keep_freed_memory
+from lesioncare.data.workers import limit_cores
 from lesioncare.errors import ConfigError, RunError
 from lesioncare.experiment.plan import Cell
 from lesioncare.experiment.runners import Context, Outcome, Outcomes, train_cell, use_threads
@@ -18,6 +19,7 @@ class _Worker:
 
     def __init__(self, context: Context, threads: int) -> None:
         keep_freed_memory()
+        limit_cores(threads)
         self._context = context
         self._threads = threads
 

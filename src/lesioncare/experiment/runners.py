@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import torch
 
 from lesioncare.allocator import keep_freed_memory
+from lesioncare.data.workers import limit_cores
 from lesioncare.errors import LesionCareError, RunError
 from lesioncare.experiment.plan import Cell
 from lesioncare.training import RunDirectory, train
@@ -192,6 +193,7 @@ def _start(context: Context, threads: int, lifeline: Connection, place: Any) -> 
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu_of(own, torch.cuda.device_count())
     keep_freed_memory()
     torch.set_num_threads(threads)
+    limit_cores(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and that ends the workers
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  for good: bars of several trainings
     sys.path.append("")  # as the command line does: models may be in the current folder

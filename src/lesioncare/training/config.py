@@ -110,8 +110,9 @@ class ModelConfig(Config):
     weights: str = "pretrained"  # "pretrained" (timm's), "none", or a local file
     image_size: tuple[int, int] | None = None  # (height, width); None: what the model was made for
     freeze: str = "none"  # "none", "auto" (all but the last stage), or a layer: all up to it is frozen
-    # Keep on disk what does not change while training: the features of what is frozen ("auto"), the augmented
-    # images themselves too where nothing is ("always"), or nothing ("never").
+    # Keep on disk what does not change while training. "auto": the features of what is frozen; where nothing
+    # is, the decoded images, if they fit into half of the disk's free room. "always": where nothing is
+    # frozen, some augmented views of each image. "never": nothing.
     cache: Literal["auto", "always", "never"] = "auto"
     views: int = Field(4, ge=1)  # augmented views kept of each image; epoch e sees view e mod views
     # Layers of the maps that attention guides; found by itself. The first one is judged and shown.
@@ -132,7 +133,8 @@ class ScheduleConfig(Config):
     weight_decay: float = Field(0.01, ge=0)
     augment: Augmentation = "light"
     seed: int = Field(0, ge=0)
-    workers: int = Field(0, ge=0)
+    augment_on: Literal["item", "batch", "auto"] = "auto"  # image by image, or a batch in one go: on a GPU
+    workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"  # processes that load images
     accelerator: str = "auto"
     devices: int = Field(1, ge=1)
     precision: str = "auto"  # 32 bit on the CPU, mixed on a GPU

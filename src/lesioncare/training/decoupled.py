@@ -17,12 +17,13 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from lesioncare.data import collate
+from lesioncare.data import Batch, collate
 from lesioncare.errors import ModelError
 from lesioncare.evaluation.metrics import decide
 from lesioncare.imbalance import ClassDraw, Power, norm_scales, scale_rows
 from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.finite import LossWatch
+from lesioncare.training.live import loader_workers
 
 Head = nn.Linear | nn.Conv2d
 
@@ -81,6 +82,7 @@ class SecondStage:
         schedule: batch size, rate and seed.
         epochs: of this stage; the augmented views go on where the first stage ended.
         device: where it runs; afterwards everything is on the CPU.
+        augment: what is left to be done to a batch on the device.
     """
 
     network: nn.Module
@@ -90,6 +92,7 @@ class SecondStage:
     schedule: ScheduleConfig
     epochs: int
     device: torch.device
+    augment: Callable[[Batch], Batch] | None = None
 
     def retrain(self) -> None:
         """Classifier re-training (cRT): the final layer starts anew and learns alone."""
@@ -126,7 +129,7 @@ class SecondStage:
                 range(self.epochs), desc="Second stage", unit="epoch", leave=False, disable=None
             ):
                 for batch in self._loader(draw, epoch):
-                    logits = logits_of(batch["images"].to(self.device))
+                    logits = logits_of(self._images(batch))
                     loss = functional.cross_entropy(logits, batch["labels"].to(self.device))
                     finite.add(loss, epoch)
                     optimizer.zero_grad()
@@ -142,8 +145,12 @@ class SecondStage:
             batch_size=self.schedule.batch_size,
             sampler=draw.keys(self.schedule.seed, self.schedule.epochs + epoch),
             collate_fn=collate,
-            num_workers=self.schedule.workers,
+            num_workers=loader_workers(self.schedule, self.dataset, training=True),
         )
+
+    def _images(self, batch: Batch) -> Tensor:
+        sent: Batch = {**batch, "images": batch["images"].to(self.device)}
+        return (sent if self.augment is None else self.augment(sent))["images"]
 
 
 @torch.no_grad()

@@ -24,6 +24,8 @@ _MADE_HERE = {
     *("maps.npz", "report.html", "validation.csv", "weights.removed", "audit"),
 }
 """All that a run's directory may hold if it is to be deleted for another run."""
+_WITHOUT_EFFECT = {("schedule", "workers")}
+"""Options that may change between the sessions of a run: its results do not depend on them."""
 _LIBRARIES = ("lesioncare", "torch", "timm", "torchvision", "pytorch-lightning")
 
 
@@ -169,7 +171,7 @@ def _check_same(wanted: dict[str, Any], found: dict[str, Any], path: Path) -> No
         f"{part}.{option} is {found[part].get(option)!r} there but {value!r} now"
         for part, options in wanted.items()
         for option, value in options.items()
-        if found[part].get(option) != value
+        if found[part].get(option) != value and (part, option) not in _WITHOUT_EFFECT
     ]
     if different:
         raise RunError(

@@ -7,8 +7,6 @@ same images share the features.
 import copy
 import hashlib
 import json
-import os
-import platform
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,6 +21,8 @@ from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Batch, Item, Key
+from lesioncare.data.partial import partial_file, remove_left_over
+from lesioncare.data.pixels import file_key
 from lesioncare.data.workers import FEW_IMAGES, auto_workers
 from lesioncare.errors import ModelError, RunError
 
@@ -130,7 +130,7 @@ def cache_features(
         boxes = boxes_fingerprint(images)
         missing = [view for view in range(views) if not _is_whole(directory, view, boxes)]
         if missing:
-            _remove_left_over(directory)
+            remove_left_over(directory)
             processes = max(workers, _own_workers(images, batch_size, on_cpu=not _is_on_gpu(frozen)))
         for view in missing:
             loader = DataLoader(
@@ -160,9 +160,7 @@ def fingerprint(images: ImageDataset, frozen: nn.Module, settings: dict[str, Any
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     paths = images.table.frame["path"].to_numpy()
     for position in images.positions.tolist():
-        path = os.path.abspath(paths[position])  # noqa: PTH100  of ten thousand images, Path takes a second
-        stat = os.stat(path)  # noqa: PTH116
-        digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
+        digest.update(file_key(paths[position]).encode())
     for name, tensor in sorted(frozen.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
@@ -185,7 +183,7 @@ def _cache_view(
     parameter = next(frozen.parameters(), None)  # None: nothing is frozen, the images themselves are kept
     device = torch.device("cpu") if parameter is None else parameter.device
     dataset: Any = loader.dataset
-    partial = _partial(target)
+    partial = partial_file(target)
     kept: np.memmap[Any, np.dtype[Any]] | None = None
     parts, start = list[_Boxes](), 0
     for batch in progress(loader, f"Keeping {target.stem}"):
@@ -230,37 +228,13 @@ def progress(loader: DataLoader[Any], title: str) -> Iterable[Batch]:
 
 
 def _save_boxes(path: Path, parts: Sequence[_Boxes]) -> None:
-    partial = _partial(path)
+    partial = partial_file(path)
     with partial.open("wb") as stream:
         arrays: dict[str, Any] = {
             name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]
         }
         np.savez(stream, **arrays)
     partial.replace(path)
-
-
-def _partial(path: Path) -> Path:
-    """A name that no other process uses, while the file is not whole."""
-    return path.with_name(f"{path.name}@{platform.node()}@{os.getpid()}.part")
-
-
-def _remove_left_over(directory: Path) -> None:
-    """Delete what killed processes of this machine have begun: features may be large."""
-    for path in directory.glob("*.part"):
-        _, _, owner = path.name.removesuffix(".part").partition("@")
-        node, _, process = owner.rpartition("@")
-        if not owner or (node == platform.node() and not _runs(int(process))):
-            path.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
 
 
 def _features_file(directory: Path, view: int) -> Path:

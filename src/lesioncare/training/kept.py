@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from lesioncare.attention import find_target
 from lesioncare.data import ImageDataset, ImageTable, eval_transform, train_transform
+from lesioncare.data.pixels import Pixels
 from lesioncare.errors import ModelError
 from lesioncare.training.config import TrainConfig
 from lesioncare.training.cut import CutModel, cut_model
 from lesioncare.training.features import FeatureDataset, cache_features, fingerprint
+from lesioncare.training.live import LiveImages
 from lesioncare.training.models import BuiltModel, build_model
 from lesioncare.training.shared import KeptRows, SharedInputs
 from lesioncare.training.trainer import choose_device, quiet
@@ -92,7 +94,7 @@ class Keeper:
             place,
             views=views,
             batch_size=config.schedule.batch_size,
-            workers=config.schedule.workers,
+            workers=0 if config.schedule.workers == "auto" else config.schedule.workers,
             exact=name == "plain",
         )
         frozen.cpu()
@@ -132,17 +134,21 @@ def run_images(
     positions: npt.NDArray[np.int64],
     *,
     augment_seed: int | None = None,
+    pixels: Pixels | None = None,
 ) -> ImageDataset:
-    """Give images as the network wants them, augmented at random by the seed; None: as they are."""
+    """Give images as the network wants them, augmented at random by the seed; None: as they are.
+
+    They are read from `pixels`, or else from their files.
+    """
     size, mean, std = model.image_size, model.mean, model.std
     if augment_seed is None:
-        return ImageDataset(table, positions, eval_transform(size, mean, std))
+        return ImageDataset(table, positions, eval_transform(size, mean, std), pixels=pixels)
     transform = train_transform(size, mean, std, config.schedule.augment)
-    return ImageDataset(table, positions, transform, seed=augment_seed)
+    return ImageDataset(table, positions, transform, seed=augment_seed, pixels=pixels)
 
 
 def keep_features(config: TrainConfig, shared: SharedInputs, cache_dir: Path) -> None:
-    """Keep, once, all that runs with these options will read; does nothing where nothing is to be kept.
+    """Keep, once, all that runs with these options will read, features or decoded images, if anything.
 
     Args:
         config: of one of the runs.
@@ -156,8 +162,11 @@ def keep_features(config: TrainConfig, shared: SharedInputs, cache_dir: Path) ->
         torch.manual_seed(config.schedule.seed)
         table = shared.table(config)
         network = build_network(config, len(table.classes))
-        keeper = Keeper(config, table, shared.judged(config), network, shared.kept(config), cache_dir)
-        if keeper.wanted:
+        rows = shared.kept(config)
+        keeper = Keeper(config, table, shared.judged(config), network, rows, cache_dir)
+        if not keeper.wanted:
+            LiveImages(config, table, network.model, rows, cache_dir).keep()
+        else:
             keeper.views()
             if len(keeper.rows.validation) or network.cut is not None:
                 keeper.plain()

@@ -1,6 +1,7 @@
 """The Lightning module: a plain classifier's loop, with the attention guide around its forward pass."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -29,10 +30,20 @@ class Feed(pl.LightningDataModule):
     worker processes would by then have fetched batches of epoch 0.
     """
 
-    def __init__(self, train: DataLoader[Any], validation: DataLoader[Any] | None) -> None:
+    def __init__(
+        self,
+        train: DataLoader[Any],
+        validation: DataLoader[Any] | None,
+        augment: Callable[[Batch], Batch] | None = None,
+    ) -> None:
         super().__init__()
         self._train = train
         self._validation = validation
+        self._augment = augment
+
+    def augment(self, batch: Batch) -> Batch:
+        """Augment a training batch whose images are on the device, where that was left for the batch."""
+        return batch if self._augment is None else self._augment(batch)
 
     @property
     def steps(self) -> int:
@@ -112,11 +123,14 @@ class GuidedClassifier(pl.LightningModule):
         device: torch.device,
         dataloader_idx: int,  # noqa: ARG002
     ) -> Any:
-        """Send the images to the device; labels and boxes stay where they are looked at."""
+        """Send the images to the device, and augment them there; labels and boxes stay where they are."""
         images = batch["images"].to(device, non_blocking=True)
+        sent: Any = {**batch, "images": images}
+        sent = self._feed.augment(sent)
+        images = sent["images"]
         if images.ndim == 4:
             images = images.to(memory_format=self._format)
-        return {**batch, "images": images}
+        return {**sent, "images": images}
 
     def on_train_epoch_start(self) -> None:
         """Tell the loss and the guide which epoch begins."""

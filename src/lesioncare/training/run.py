@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from lesioncare.attention import AttentionGuide, find_target
 from lesioncare.data import EpochSampler, ImageTable, Split, collate
+from lesioncare.data.augmentation import BatchAugment
 from lesioncare.data.dataset import Batch
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import Predictions, RunResult
@@ -31,6 +32,7 @@ from lesioncare.training.directory import RunDirectory, check_run, open_run, ver
 from lesioncare.training.features import FeatureDataset, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.kept import Keeper, Network, build_network, run_images
+from lesioncare.training.live import LiveImages, loader_workers
 from lesioncare.training.memory import on_device, set_memory_format
 from lesioncare.training.models import BuiltModel
 from lesioncare.training.module import Feed, GuidedClassifier
@@ -57,8 +59,8 @@ def train(
     Args:
         config: all options.
         directory: made if it does not exist.
-        cache_dir: where frozen features are kept for other runs too; by default they are in the run's
-            directory and deleted when it ends.
+        cache_dir: where frozen features, or decoded images, are kept for other runs too; by default they are
+            in the run's directory and deleted when it ends.
         overwrite: delete a run that is already there.
         shared: tables and splits of several runs, this one among them, so that they are read once; with one
             `cache_dir` their features are computed once, too.
@@ -160,19 +162,26 @@ class _Loaders:
         validation: its validation batches, if there are any.
         cached: whether they are of kept features.
         tested: the kept features to test with; None: test the whole network on the images.
+        live: the images that are augmented anew in every epoch; None where views of them are kept.
     """
 
     train: DataLoader[Batch]
     validation: DataLoader[Batch] | None
     cached: bool
     tested: FeatureDataset | None
+    live: LiveImages | None
+
+    @property
+    def augment(self) -> BatchAugment | None:
+        """What augments the training batches, where that is left to be done."""
+        return None if self.live is None else self.live.augment
 
 
 def _loaders(config: TrainConfig, parts: _Parts, keeper: Keeper, clock: "_Clock") -> _Loaders:
     split = parts.split
     train: Any
     validation: Any
-    tested = None
+    tested = live = None
     if keeper.wanted:
         with clock.part("cache features"):
             train = keeper.views().only(split.train)
@@ -180,27 +189,29 @@ def _loaders(config: TrainConfig, parts: _Parts, keeper: Keeper, clock: "_Clock"
             validation = [] if plain is None else plain.only(split.validation)
             tested = plain if keeper.can_test() else None
     else:
-        seed = config.schedule.seed
-        train = run_images(config, parts.table, parts.model, split.train, augment_seed=seed)
-        validation = run_images(config, parts.table, parts.model, split.validation)
+        with clock.part("cache images"):
+            live = LiveImages(config, parts.table, parts.model, keeper.rows, keeper.directory)
+            train, validation = live.train(split.train), live.plain(split.validation)
     in_order = EpochSampler(len(split.validation), seed=0, shuffle=False)
     return _Loaders(
         _loader(train, config, parts.treatment.sampler),
         _loader(validation, config, in_order) if len(split.validation) else None,
         keeper.wanted,
         tested,
+        live,
     )
 
 
 def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoader[Batch]:
     schedule = config.schedule
+    workers = loader_workers(schedule, dataset, training=sampler.shuffle)
     return DataLoader(
         dataset,
         batch_size=schedule.batch_size,
         sampler=sampler,
         collate_fn=collate,
-        num_workers=schedule.workers,
-        persistent_workers=schedule.workers > 0,
+        num_workers=workers,
+        persistent_workers=workers > 0,
         pin_memory=choose_device(schedule.accelerator).type == "cuda",  # copied while the device computes
         drop_last=sampler.shuffle
         and len(dataset) % schedule.batch_size == 1,  # batch norm cannot learn from one image
@@ -210,7 +221,7 @@ def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoa
 def _fit(
     config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory, trainer: pl.Trainer
 ) -> None:
-    feed = Feed(loaders.train, loaders.validation)
+    feed = Feed(loaders.train, loaders.validation, loaders.augment)
     module = GuidedClassifier(
         parts.learner,
         feed=feed,
@@ -250,6 +261,7 @@ def _change_head(config: TrainConfig, parts: _Parts, loaders: _Loaders, clock: "
             network=parts.learner if loaders.cached else parts.model.network,
             head=head,
             dataset=loaders.train.dataset,
+            augment=loaders.augment,
             labels=parts.table.labels[parts.split.train],
             schedule=config.schedule,
             epochs=config.remedy.second_epochs,
@@ -307,14 +319,13 @@ def _predict(
     config: TrainConfig, parts: _Parts, loaders: _Loaders, positions: Any, title: str
 ) -> tuple[Predictions, Any]:
     """Predict images: from kept features where what learnt alone has the same map, else with all of it."""
-    images = run_images(config, parts.judged, parts.model, positions)
+    pixels = None if loaders.live is None else loaders.live.plain_pixels
+    images = run_images(config, parts.judged, parts.model, positions, pixels=pixels)
     kept = None if loaders.tested is None else loaders.tested.only(positions)
     network = parts.model.network if kept is None else parts.learner
-    loader = image_loader(
-        images if kept is None else kept,
-        batch_size=config.schedule.batch_size,
-        workers=config.schedule.workers,
-    )
+    read = images if kept is None else kept
+    workers = loader_workers(config.schedule, read, training=True)  # the network waits for nothing else
+    loader = image_loader(read, batch_size=config.schedule.batch_size, workers=workers)
     with on_device(network, choose_device(config.schedule.accelerator)):
         return predict_table(
             network,
