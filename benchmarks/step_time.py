@@ -58,6 +58,21 @@ ALPHA = 0.5
 Step = Callable[[], Tensor]
 
 
+class CompiledTrunk(nn.Module):
+    """All up to the map as one compiled graph, the head as it is: as `lesioncare train --compile` does it."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.trunk = torch.compile(model.forward_features)
+        self.map = nn.Identity()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give the logits."""
+        logits: Tensor = self.model.forward_head(self.map(self.trunk(images)))
+        return logits
+
+
 @dataclasses.dataclass
 class Bench:
     """A model, a batch of which a share has a box, and how steps are done."""
@@ -71,9 +86,11 @@ class Bench:
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-4)
         self.run: Callable[[Tensor], Tensor] = torch.compile(self.model) if self.options.compile else self.model
+        self.watched = CompiledTrunk(self.model) if self.options.compile else self.model
         self.boxed = [row for row, box in enumerate(self.boxes) if len(box)]
         self.rows = torch.tensor(self.boxed, device=self.images.device)
-        self.guide = AttentionGuide(self.model, loss=CARELoss(), alpha=ALPHA)
+        layer = "map" if self.options.compile else None
+        self.guide = AttentionGuide(self.watched, loss=CARELoss(), alpha=ALPHA, target_layer=layer)
 
     def amp(self) -> Any:
         """The precision of the forward pass."""
@@ -133,7 +150,7 @@ def plain(bench: Bench) -> Tensor:
 def guided(bench: Bench) -> Tensor:
     """Cross-entropy and attention."""
     with bench.amp(), bench.guide.watch():
-        logits = bench.run(bench.images)
+        logits = bench.watched(bench.images)
     loss = functional.cross_entropy(logits, bench.labels)
     return bench.guide.combine(loss, bench.labels.cpu(), bench.boxes)
 
@@ -219,7 +236,8 @@ def make(name: str, share: float, options: argparse.Namespace) -> Bench:
 def measure(name: str, share: float, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of one model and share."""
     bench = make(name, share, options)
-    guided(bench).backward()  # finds the target layer
+    with torch.compiler.set_stance("force_eager" if options.compile else "default"):
+        guided(bench).backward()  # finds the target layer
     ways = ways_of(bench, options)
     for way in ways.values():
         for _ in range(options.warmup):
