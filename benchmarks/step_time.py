@@ -24,6 +24,7 @@ quartiles. `peak` is the highest memory during a step above what is held between
 import argparse
 import csv
 import dataclasses
+import importlib.util
 import statistics
 import time
 from collections.abc import Callable
@@ -33,7 +34,6 @@ from typing import Any
 
 import timm
 import torch
-from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -172,6 +172,8 @@ def second_backward(bench: Bench) -> Tensor:
 
 def captum(bench: Bench) -> Tensor:
     """The maps from captum, differentiable."""
+    from captum.attr import LayerGradCam  # noqa: PLC0415  a way that is left out where captum is not there
+
     with bench.amp():
         logits = bench.run(bench.images)
         maps = LayerGradCam(bench.model, bench.guide.target.layer).attribute(
@@ -214,7 +216,9 @@ def ways_of(bench: Bench, options: argparse.Namespace) -> dict[str, Callable[[Be
     ways["head_autograd"] = with_head
     maps_as_images = found.closed_form or bench.options.model.startswith("vgg")
     if options.others and maps_as_images and not options.compile:
-        ways |= {"second_backward": second_backward, "captum": captum, "whole_autograd": whole_autograd}
+        ways |= {"second_backward": second_backward, "whole_autograd": whole_autograd}
+        if importlib.util.find_spec("captum"):
+            ways["captum"] = captum
     return ways
 
 
