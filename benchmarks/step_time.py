@@ -262,7 +262,7 @@ def measure(name: str, share: float, options: argparse.Namespace) -> list[dict[s
                 **{"size": bench.images.shape[-1], "setting": setting(options), "boxed": f"{share:.0%}"},
                 **{"way": way, "rounds": options.rounds, "ms": f"{statistics.median(spent):.2f}"},
                 **{"ratio": f"{middle:.3f}", "ratio_low": f"{low:.3f}", "ratio_high": f"{high:.3f}"},
-                **{"peak_mb": f"{peaks[way]:.0f}", "peak_ratio": f"{peaks[way] / peaks['plain']:.3f}"},
+                **{"peak_mb": f"{peaks[way]:.0f}", "peak_ratio": f"{peaks[way] / max(peaks['plain'], 1e-9):.3f}"},
             }
         )
     return rows
