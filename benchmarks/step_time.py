@@ -204,11 +204,11 @@ def ways_of(bench: Bench, options: argparse.Namespace) -> dict[str, Callable[[Be
     as_found = dataclasses.replace(found)
 
     def with_head(bench: Bench) -> Tensor:
-        bench.guide._target = dataclasses.replace(found, linear=None)  # noqa: SLF001  as if it were not linear
+        bench.guide._targets = (dataclasses.replace(found, linear=None),)  # as if it were not linear
         try:
             return guided(bench)
         finally:
-            bench.guide._target = as_found  # noqa: SLF001
+            bench.guide._targets = (as_found,)
 
     ways: dict[str, Callable[[Bench], Tensor]] = {"plain": plain}
     if found.closed_form:
