@@ -149,6 +149,16 @@ def test_the_first_layers_map_is_given():
     assert torch.equal(maps[0], maps[2])
 
 
+def test_the_map_is_the_classes_own_whatever_is_guided():
+    model, maps = network(), []
+    for evidence in ("class", "contrast"):
+        guide = guide_of(model, ["layer4", "layer3"], evidence=evidence)
+        with guide.watch():
+            model(IMAGES)
+        maps.append(guide.class_activation_map(LABELS))
+    assert torch.equal(*maps)
+
+
 def test_a_pass_watched_at_several_layers_is_the_plain_one_and_leaves_no_hook():
     model = network().train()
     before, random = snapshot(model), torch.get_rng_state()
