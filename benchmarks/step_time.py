@@ -1,6 +1,6 @@
 """What attention costs in a training step, beside a plain step and beside the ways that a user has today.
 
-    python benchmarks/step_time.py                                 # CPU: about half an hour on two quiet cores
+    python benchmarks/step_time.py                              # CPU: about half an hour on two quiet cores
     python benchmarks/step_time.py --device cuda --batch 64 --size 224 --amp bf16 --channels-last
     python benchmarks/step_time.py --device cuda --models resnet50 --batch 256 --size 224 --amp bf16 \
         --channels-last --compile
@@ -85,7 +85,9 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-4)
-        self.run: Callable[[Tensor], Tensor] = torch.compile(self.model) if self.options.compile else self.model
+        self.run: Callable[[Tensor], Tensor] = (
+            torch.compile(self.model) if self.options.compile else self.model
+        )
         self.watched = CompiledTrunk(self.model) if self.options.compile else self.model
         self.boxed = [row for row, box in enumerate(self.boxes) if len(box)]
         self.rows = torch.tensor(self.boxed, device=self.images.device)
@@ -229,7 +231,10 @@ def make(name: str, share: float, options: argparse.Namespace) -> Bench:
     model = timm.create_model(name, num_classes=7).to(options.device).train()
     images = torch.randn(options.batch, 3, size, size, device=options.device)
     if options.channels_last:
-        model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
+        model, images = (
+            model.to(memory_format=torch.channels_last),
+            images.to(memory_format=torch.channels_last),
+        )
     boxed = round(share * options.batch)
     box = torch.tensor([[0.25 * size, 0.25 * size, 0.75 * size, 0.75 * size]])
     boxes = [box if row < boxed else torch.empty(0, 4) for row in range(options.batch)]
@@ -262,7 +267,10 @@ def measure(name: str, share: float, options: argparse.Namespace) -> list[dict[s
                 **{"size": bench.images.shape[-1], "setting": setting(options), "boxed": f"{share:.0%}"},
                 **{"way": way, "rounds": options.rounds, "ms": f"{statistics.median(spent):.2f}"},
                 **{"ratio": f"{middle:.3f}", "ratio_low": f"{low:.3f}", "ratio_high": f"{high:.3f}"},
-                **{"peak_mb": f"{peaks[way]:.0f}", "peak_ratio": f"{peaks[way] / max(peaks['plain'], 1e-9):.3f}"},
+                **{
+                    "peak_mb": f"{peaks[way]:.0f}",
+                    "peak_ratio": f"{peaks[way] / max(peaks['plain'], 1e-9):.3f}",
+                },
             }
         )
     return rows
@@ -296,7 +304,9 @@ def keep(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     """Measure and write the CSV."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--shares", nargs="+", type=float, default=(0.1, 0.5))
     parser.add_argument("--device", default="cpu")
@@ -307,7 +317,9 @@ def main() -> None:
     parser.add_argument("--amp", choices=("bf16", "fp16"))
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--no-others", dest="others", action="store_false", help="only plain and guided steps")
+    parser.add_argument(
+        "--no-others", dest="others", action="store_false", help="only plain and guided steps"
+    )
     parser.add_argument("--output", type=Path, default=HERE / "step_time.csv")
     options = parser.parse_args()
     for name in options.models:
