@@ -14,7 +14,7 @@ writes CSV files to `runs/evidence/tables` (the plans beside this file read them
 * `busi.csv`: ultrasound; images that repeat an earlier one are in its group, and clusters whose labels
   contradict each other are left out whole.
 * `skin_inner.csv`: HAM10000 without the test fold 0, for choices that no test fold may decide.
-* `skin_rare_N.csv`: the test fold 0 for test, and of the rest only N images (10, 20, 40, 80) of each rare class,
+* `skin_rare_N.csv`: the test fold 0 for test, and of the rest N images (10, 20, 40, 80) of each rare class,
   lesion after lesion; the smaller draw is part of the larger.
 * `shortcut/`: synthetic images with a marker on the rare kinds; the only images that are made.
 * `skin_centre.csv`, `skin_random.csv`: boxes of the manual ones' size, in the image's middle, and anywhere;
@@ -181,7 +181,7 @@ def skin_jittered(target: Path) -> None:
 
 
 def jittered(boxes: np.ndarray, shift: np.ndarray, scale: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Boxes [n, 4] in fractions, moved and scaled `far` [n] times in a direction of their own, and clipped."""
+    """Boxes [n, 4] in fractions, moved and scaled `far` [n] times each its own way."""
     centre, side = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     centre = centre + 0.5 * far[:, None] * shift * side
     half = side * np.exp(np.clip(0.5 * far[:, None] * scale, -3, 3)) / 2
