@@ -68,6 +68,25 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(tmp_path, code):
     assert shown.strip().endswith("LOADED []")
 
 
+def test_no_commands_help_loads_anything_heavy(tmp_path):
+    code = (
+        "import sys, typer.main\n"
+        "from lesioncare.cli.app import app\n"
+        "from lesioncare.cli import main\n"
+        "def commands(group, path):\n"
+        "    for name, command in getattr(group, 'commands', {}).items():\n"
+        "        yield [*path, name]\n"
+        "        yield from commands(command, [*path, name])\n"
+        "found = list(commands(typer.main.get_command(app), []))\n"
+        "for words in found:\n"
+        "    sys.argv = ['lesioncare', *words, '--help']\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert not end.code\n"
+        f"print('LOADED', len(found) > 10, [n for n in {HEAVY} if n in sys.modules])"
+    )
+    assert fresh(tmp_path, code).strip().endswith("LOADED True []")
+
+
 @pytest.mark.slow
 def test_importing_every_module_has_no_effect(tmp_path):
     names = [

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lesioncare.data import workers
-from lesioncare.data.workers import auto_workers
+from lesioncare.data.workers import auto_workers, limit_cores, usable_cores
 
 MEGABYTE = 2**20
 
@@ -51,3 +51,18 @@ def test_no_more_workers_than_shared_memory_has_room_for(machine):
     machine(16, shared=64 * MEGABYTE)  # a container's: half of it holds three batches of each worker
     assert auto_workers(10_000, 5 * MEGABYTE, on_cpu=False) == 2
     assert auto_workers(10_000, 11 * MEGABYTE, on_cpu=False) == 0
+
+
+def test_processes_that_share_the_machine_share_its_cores(monkeypatch):
+    monkeypatch.setattr(workers, "_limit", None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)
+    assert usable_cores() == 12
+    limit_cores(4)
+    assert usable_cores() == 4
+    limit_cores(99)
+    assert usable_cores() == 12
+
+
+def test_trainings_on_several_devices_share_the_cores(machine):
+    machine(16)
+    assert auto_workers(10_000, MEGABYTE, on_cpu=False, sharing=4) == 3

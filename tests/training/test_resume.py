@@ -68,11 +68,12 @@ def finish(command, output, monkeypatch):
     ("more", "appears"),
     [
         ([], "checkpoints/last.ckpt"),
+        (["--augment-on", "batch"], "checkpoints/last.ckpt"),
         (["--freeze", "2", "--views", "4"], "features/train/*/view1.npy"),
         (["--freeze", "2", "--views", "2"], "checkpoints/last.ckpt"),
         (["--freeze", "2", "--views", "2", "--workers", "1"], "checkpoints/last.ckpt"),
     ],
-    ids=["training", "caching", "training-on-cached-features", "with-a-worker"],
+    ids=["training", "on-whole-batches", "caching", "training-on-cached-features", "with-a-worker"],
 )
 def test_a_killed_run_ends_as_if_it_had_not_been_stopped(command, tmp_path, monkeypatch, more, appears):
     kill_once([*command, *more], tmp_path / "killed", appears)

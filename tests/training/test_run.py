@@ -74,7 +74,7 @@ def test_a_run_leaves_what_is_needed_to_use_and_repeat_it(finished, options):
     assert result.classes == ("common-mole", "network", "red-lacunae")
     assert len(result.predictions) == 12
     assert sum(result.train_counts.values()) == 25 - 5  # a fifth was set aside for validation
-    assert set(result.seconds) == {"read table and images", "train", "test"}
+    assert set(result.seconds) == {"read table and images", "cache images", "train", "test"}
     assert result.maps.shape == (12, 4, 4)
     assert result.config["found"] == {"target_layer": "11", "closed_form": True}
 
