@@ -64,6 +64,12 @@ def test_training_on_batches_starts_and_ends_alike(options, tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_batches_get_the_precision_of_training(options, tmp_path, precision):
+    config = options(schedule={"augment_on": "batch", "augment": "dermoscopy", "precision": precision})
+    assert np.isfinite(logits(config, tmp_path / "run")).all()
+
+
 @pytest.mark.parametrize(
     ("choice", "cuda", "batched"), [("auto", False, False), ("auto", True, True), ("item", True, False)]
 )

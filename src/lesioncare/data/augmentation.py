@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lesioncare.data.dataset import NUMBERS, Batch
+from lesioncare.data.dataset import NUMBERS, RANDOM_BELOW, Batch
 from lesioncare.data.transforms import MAX_STRETCH, MIN_SCALE, clip_boxes, find_recipe
 
 _TRIES = 10
@@ -178,10 +178,10 @@ def _where(chosen: Tensor, changed: Tensor, images: Tensor) -> Tensor:
 
 
 class _Numbers:
-    """Hands out the random numbers [N, k] of each image, none twice."""
+    """Hands out the random numbers [N, k] of each image, in [0, 1), none twice."""
 
     def __init__(self, numbers: Tensor) -> None:
-        self._numbers = numbers
+        self._numbers = numbers.to(torch.float32) / RANDOM_BELOW
         self._taken = 0
 
     def take(self, count: int) -> Tensor:

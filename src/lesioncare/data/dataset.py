@@ -19,9 +19,12 @@ Key = int | tuple[int, int]
 
 NUMBERS = 40
 """Random numbers of an image whose batch is augmented as a whole."""
+RANDOM_BELOW = 2**24
+"""They are whole: Lightning rounds fractions to 8 bits where it trains in bfloat16 alone."""
 
 __all__ = [
     "NUMBERS",
+    "RANDOM_BELOW",
     "Batch",
     "EpochSampler",
     "ImageDataset",
@@ -35,7 +38,7 @@ __all__ = [
 class Item(TypedDict):
     """Image [3, h, w], class code, boxes [n, 4] xyxy in its pixels, weights [n], frame position.
 
-    The image is float32 where it was transformed; else uint8, with random numbers [`NUMBERS`] in [0, 1).
+    The image is float32 where it was transformed; else uint8, with `NUMBERS` numbers below `RANDOM_BELOW`.
     """
 
     image: Tensor
@@ -52,7 +55,7 @@ class Batch(TypedDict):
     boxes [M, 4] and weights [M] are those of the first image, then of the second ...; counts int64 [N] says
     how many each has, and `boxes_by_image` takes them apart. (A tensor of its own for each image would cost
     a file descriptor each between worker processes.) A batch that is not augmented yet has uint8 images, and
-    numbers [N, `NUMBERS`] for it; see `lesioncare.data.augmentation`.
+    numbers int32 [N, `NUMBERS`] for it; see `lesioncare.data.augmentation`.
     """
 
     images: Tensor
@@ -109,7 +112,8 @@ class ImageDataset(Dataset[Item]):
         sample = self._load(position)
         seed = derived_seed(self.seed, epoch, position)
         if self.transform is None:
-            numbers = torch.rand(NUMBERS, generator=torch.Generator().manual_seed(seed))
+            generator = torch.Generator().manual_seed(seed)
+            numbers = torch.randint(RANDOM_BELOW, (NUMBERS,), generator=generator, dtype=torch.int32)
             return Item(**self._item(sample, position), numbers=numbers)
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed: that would also seed the accelerators, which are not restored.

@@ -127,7 +127,8 @@ class GuidedClassifier(pl.LightningModule):
         images = batch["images"].to(device, non_blocking=True)
         sent: Any = {**batch, "images": images}
         sent = self._feed.augment(sent)
-        images = sent["images"]
+        # Lightning gives batches the precision of training before, when these were still bytes.
+        images = self.trainer.precision_plugin.convert_input(sent["images"])
         if images.ndim == 4:
             images = images.to(memory_format=self._format)
         return {**sent, "images": images}
