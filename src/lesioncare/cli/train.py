@@ -89,6 +89,16 @@ def train(
     channels_last: Annotated[
         str, _option("Weights and images as NHWC: auto (on a GPU), yes or no.", _SCHEDULE)
     ] = "auto",
+    compile_model: Annotated[
+        bool, _option("Compile the network (torch.compile).", _SCHEDULE, "--compile/--no-compile")
+    ] = False,
+    accumulate: Annotated[int, _option("Batches whose gradients make one step.", _SCHEDULE)] = 1,
+    grad_checkpointing: Annotated[
+        bool, _option("Compute blocks twice instead of keeping them.", _SCHEDULE)
+    ] = False,
+    ema: Annotated[
+        float | None, _option("Test the weights' moving average, of this decay: 0.999.", _SCHEDULE)
+    ] = None,
     logger: Annotated[str, _option("csv or tensorboard.", _SCHEDULE)] = "csv",
     select: Annotated[
         str, _option("End with the last epoch, or the best on validation.", _SCHEDULE)
@@ -173,10 +183,11 @@ def train(
             "target_layer": options.layer_names(target_layer),
         }
         | _pick(chosen, "weights freeze cache views"),
-        "schedule": _pick(
+        "schedule": {"compile": compile_model}
+        | _pick(
             chosen,
             "epochs batch_size learning_rate weight_decay augment augment_on seed workers accelerator "
-            "devices precision channels_last logger select patience",
+            "devices precision channels_last accumulate grad_checkpointing ema logger select patience",
         ),
         "attention": {"loss": attention}
         | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence cam start_epoch"),

@@ -1,8 +1,9 @@
 """From the names on the command line to an attention loss and its guide."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
 
 from lesioncare.attention import (
     AttentionGuide,
@@ -16,7 +17,7 @@ from lesioncare.attention import (
 )
 from lesioncare.training.config import AttentionConfig, TrainConfig
 
-__all__ = ["ATTENTION_LOSSES", "make_guide"]
+__all__ = ["ATTENTION_LOSSES", "evaluation_mode", "find_layer", "make_guide"]
 
 ATTENTION_LOSSES: dict[str, Callable[[AttentionConfig], AttentionLoss]] = {
     "care": lambda config: CARELoss(tau=config.tau, outer=config.outer),
@@ -46,3 +47,28 @@ def make_guide(config: TrainConfig, network: nn.Module, image_size: tuple[int, i
         cam=attention.cam,
         start_epoch=attention.start_epoch,
     )
+
+
+def find_layer(guide: AttentionGuide, inputs: Tensor) -> Tensor:
+    """Have a guide find its layer before training, and give the model's logits [N, C].
+
+    In evaluation mode throughout: what a checkpointed block computes again must be what it computed.
+
+    Raises:
+        ModelError: there is no such layer.
+    """
+    with evaluation_mode(guide.model), guide.watch(always=True):
+        logits: Tensor = guide.model(inputs)
+    return logits.detach()
+
+
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Have a network in evaluation mode for a while; each of its modules then has its own mode back."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training

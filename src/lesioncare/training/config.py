@@ -139,11 +139,21 @@ class ScheduleConfig(Config):
     devices: int = Field(1, ge=1)
     precision: str = "auto"  # 32 bit on the CPU, mixed on a GPU
     channels_last: bool | Literal["auto"] = "auto"  # weights and images as NHWC: "auto" on a GPU
+    compile: bool = False  # torch.compile; the head stays as it is, see training/compilation.py
+    accumulate: int = Field(1, ge=1)  # batches whose gradients make one step
+    grad_checkpointing: bool = False  # compute the blocks again in the backward pass: less memory, more time
+    ema: float | None = Field(None, gt=0, lt=1)  # decay of the weights' moving average, which is then tested
     logger: Literal["csv", "tensorboard"] = "csv"
     # Which epoch's weights the run ends with: the last one's, or those of the epoch with the best balanced
     # accuracy on the validation part.
     select: Literal["last", "best"] = "last"
     patience: int | None = Field(None, ge=1)  # stop after so many epochs in which that did not rise
+
+    @model_validator(mode="after")
+    def _compiled_or_checkpointed(self) -> Self:
+        if self.compile and self.grad_checkpointing:
+            raise ValueError("--compile and --grad-checkpointing do not go together: choose one of them.")
+        return self
 
 
 class AttentionConfig(Config):

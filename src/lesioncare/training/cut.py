@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 
 from lesioncare.errors import ModelError
 
-__all__ = ["CutModel", "cut_model"]
+__all__ = ["CutModel", "cut_model", "split_behind"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,20 @@ def cut_model(network: nn.Module, layer: str, example: Tensor) -> CutModel:
             this layer's output.
     """
     layer = _last_stage_but_one(network) if layer == "auto" else layer
+    frozen, trained = split_behind(network, layer)
+    frozen.eval().requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in trained.parameters()):
+        raise ModelError(f"Behind the layer {layer!r} nothing is left that could learn; freeze less.")
+    _verify(network, frozen, trained, example)
+    return CutModel(layer, frozen, trained)
+
+
+def split_behind(network: nn.Module, layer: str) -> tuple[nn.Module, nn.Module]:
+    """Give the parts of a network up to a layer and behind it; they share its parameters and their modes.
+
+    Raises:
+        ModelError: see `cut_model`.
+    """
     if layer not in dict(network.named_modules()):
         children = ", ".join(name for name, _ in network.named_children())
         raise ModelError(f"The model has no layer {layer!r} to freeze up to. Its top layers are: {children}.")
@@ -52,12 +66,10 @@ def cut_model(network: nn.Module, layer: str, example: Tensor) -> CutModel:
         raise ModelError(
             f"The layer {layer!r} runs {len(calls)} times in one pass; the cut needs one that runs once."
         )
-    frozen = fx.GraphModule(network, _graph_until(graph, calls[0])).eval().requires_grad_(False)
-    trained = fx.GraphModule(network, _graph_after(graph, calls[0], layer))
-    if not any(parameter.requires_grad for parameter in trained.parameters()):
-        raise ModelError(f"Behind the layer {layer!r} nothing is left that could learn; freeze less.")
-    _verify(network, frozen, trained, example)
-    return CutModel(layer, frozen, trained)
+    return (
+        fx.GraphModule(network, _graph_until(graph, calls[0])),
+        fx.GraphModule(network, _graph_after(graph, calls[0], layer)),
+    )
 
 
 class _Tracer(fx.Tracer):

@@ -17,7 +17,7 @@ from lesioncare.errors import ConfigError, ModelError
 from lesioncare.rawtable import first_few
 from lesioncare.training.config import ModelConfig
 
-__all__ = ["BuiltModel", "build_model"]
+__all__ = ["BuiltModel", "build_model", "checkpoint_blocks", "read_weights"]
 
 _UNREADABLE = (
     *(SafetensorError, UnpicklingError, OSError, RuntimeError, ValueError, EOFError),
@@ -60,6 +60,22 @@ def build_model(config: ModelConfig, num_classes: int, *, load_weights: bool = T
     size = config.image_size or (int(data["input_size"][1]), int(data["input_size"][2]))
     _check_logits(config.name, network, size, num_classes)
     return BuiltModel(network, size, tuple(data["mean"]), tuple(data["std"]))
+
+
+def checkpoint_blocks(network: nn.Module, *, enable: bool = True) -> None:
+    """Have the network keep its blocks' inputs alone, and compute the rest again in the backward pass.
+
+    Raises:
+        ConfigError: the network does not offer it as timm's do.
+    """
+    switch = getattr(network, "set_grad_checkpointing", None)
+    remedy = "Choose a timm model that does, or train without --grad-checkpointing."
+    if switch is None:
+        raise ConfigError(f"{type(network).__name__} offers no gradient checkpointing. {remedy}")
+    try:
+        switch(enable)
+    except (AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"{type(network).__name__}: {error}. {remedy}") from error
 
 
 def _timm_model(name: str, num_classes: int, weights: str) -> nn.Module:

@@ -102,6 +102,9 @@ class GuidedClassifier(pl.LightningModule):
         self._balanced_accuracy = MulticlassAccuracy(
             treatment.num_classes, average="macro", validate_args=False
         )
+        run = torch.compile(network) if schedule.compile and guide is None else network
+        # Not as an attribute, which would make it a submodule: it has the network's parameters, or is it.
+        self._runs: tuple[nn.Module, ...] = (run if guide is None else guide.model,)
         self._finite = LossWatch()
         self._format = torch.preserve_format
 
@@ -133,6 +136,10 @@ class GuidedClassifier(pl.LightningModule):
             images = images.to(memory_format=self._format)
         return {**sent, "images": images}
 
+    def on_fit_start(self) -> None:
+        """Send along what a compiled network has of its own: it copies tensors that are no parameters."""
+        self._runs[0].to(self.device)
+
     def on_train_epoch_start(self) -> None:
         """Tell the loss and the guide which epoch begins."""
         self.loss.set_epoch(self.current_epoch)
@@ -159,10 +166,10 @@ class GuidedClassifier(pl.LightningModule):
         classification: Tensor
         loss: Tensor
         if self._guide is None:
-            classification = loss = self.loss(self.network(inputs), targets)
+            classification = loss = self.loss(self._runs[0](inputs), targets)
         else:
             with self._guide.watch():
-                logits = self.network(inputs)
+                logits = self._runs[0](inputs)
             classification = self.loss(logits, targets)
             loss = self._guide.combine(classification, labels, mixed.boxes, mixed.weights)
             self._log_attention(loss, classification, images)
@@ -191,7 +198,8 @@ class GuidedClassifier(pl.LightningModule):
             learning, lr=self._schedule.learning_rate, weight_decay=self._schedule.weight_decay
         )
         # Not trainer.estimated_stepping_batches: it asks for the training loader before a checkpoint is read.
-        total = self._schedule.epochs * max(1, self._feed.steps)
+        steps = -(-self._feed.steps // self._schedule.accumulate)
+        total = self._schedule.epochs * max(1, steps)
         warm_up = max(1, min(total // self._schedule.epochs, total // 5))
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, warm_up, total)

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
-from lesioncare.attention import AttentionGuide, find_target
+from lesioncare.attention import AttentionGuide
 from lesioncare.data import EpochSampler, ImageTable, Split, collate
 from lesioncare.data.augmentation import BatchAugment
 from lesioncare.data.dataset import Batch
@@ -24,7 +24,9 @@ from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import Predictions, RunResult
 from lesioncare.evaluation.files import write_file
 from lesioncare.imbalance import rare_classes
-from lesioncare.training.attention import make_guide
+from lesioncare.training.attention import find_layer, make_guide
+from lesioncare.training.averaging import WeightAverage
+from lesioncare.training.compilation import CompiledTrunk, compile_trunk, refusing_to_compile
 from lesioncare.training.config import TrainConfig
 from lesioncare.training.cut import CutModel
 from lesioncare.training.decoupled import Head, SecondStage, choose_tau, find_head, normalise_head
@@ -34,7 +36,7 @@ from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.kept import Keeper, Network, build_network, run_images
 from lesioncare.training.live import LiveImages, loader_workers
 from lesioncare.training.memory import on_device, set_memory_format
-from lesioncare.training.models import BuiltModel
+from lesioncare.training.models import BuiltModel, checkpoint_blocks
 from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.remedy import Treatment, check_validation, make_treatment
 from lesioncare.training.shared import SharedInputs
@@ -78,7 +80,8 @@ def train(
         shared = shared or SharedInputs([config])
         reading = time.perf_counter() - start
         parts = _Parts.build(config, shared)
-        trainer, history = make_trainer(config.schedule, run)
+        average = None if config.schedule.ema is None else WeightAverage(config.schedule.ema)
+        trainer, history = make_trainer(config.schedule, run, average)
         # All that a user can get wrong was seen by now: only then is there a directory.
         run = open_run(config, directory, overwrite=overwrite)
         clock = _Clock(run.path / "seconds.json")
@@ -87,7 +90,7 @@ def train(
         keeper = Keeper(config, parts.table, parts.judged, parts.network, rows, cache)
         loaders = _loaders(config, parts, keeper, clock)
         with clock.part("train"):
-            _fit(config, parts, loaders, run, trainer)
+            _fit(config, parts, loaders, (run, trainer, average))
         if trainer.is_global_zero:
             # Outside the trainer: on its device all the same, but always in 32 bit.
             found = _change_head(config, parts, loaders, clock)
@@ -120,9 +123,12 @@ class _Parts:
         rare = rare_classes(table.class_counts(split.train), config.data.rare)
         network = build_network(config, len(table.classes))
         model, cut, example = network.model, network.cut, network.example
+        if config.schedule.grad_checkpointing:
+            _check_whole(config)
+            checkpoint_blocks(model.network)
         guide = make_guide(config, model.network if cut is None else cut.trained, model.image_size)
         if guide is not None:
-            _check_target(config, guide, cut, example)
+            guide = _checked_guide(config, guide, network)
         labels = table.labels[split.train]  # of the training part alone: nothing else may be counted
         treatment = make_treatment(config, labels, len(table.classes), model.image_size)
         check_validation(config, len(split.validation))
@@ -219,8 +225,12 @@ def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoa
 
 
 def _fit(
-    config: TrainConfig, parts: _Parts, loaders: _Loaders, run: RunDirectory, trainer: pl.Trainer
+    config: TrainConfig,
+    parts: _Parts,
+    loaders: _Loaders,
+    where: tuple[RunDirectory, pl.Trainer, WeightAverage | None],
 ) -> None:
+    run, trainer, average = where
     feed = Feed(loaders.train, loaders.validation, loaders.augment)
     module = GuidedClassifier(
         parts.learner,
@@ -235,11 +245,19 @@ def _fit(
     # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
     checkpoint = str(run.checkpoint) if zipfile.is_zipfile(run.checkpoint) else None
     try:
-        trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
+        with refusing_to_compile():
+            trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from stop
     if config.schedule.select == "best":
-        module.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
+        best = torch.load(run.best, map_location="cpu", weights_only=True)
+        module.load_state_dict(best["state_dict"])
+        if average is not None:
+            average.give_to(module.network, best)
+    elif average is not None:
+        average.give_to(module.network)
+    if config.schedule.grad_checkpointing:
+        checkpoint_blocks(parts.model.network, enable=False)
     module.cpu().float()  # the frozen part too; 32 bit also after a precision like bf16-true
     set_memory_format(parts.model.network.cpu().float(), torch.contiguous_format)
 
@@ -271,17 +289,44 @@ def _change_head(config: TrainConfig, parts: _Parts, loaders: _Loaders, clock: "
     return {}
 
 
-def _check_target(config: TrainConfig, guide: AttentionGuide, cut: CutModel | None, example: Tensor) -> None:
-    """Find the map's layer once before training: hours may lie between the beginning and the first map."""
+def _check_whole(config: TrainConfig) -> None:
+    if config.model.freeze != "none":
+        raise ConfigError(
+            "--grad-checkpointing saves memory where the whole network learns; "
+            f"train without it, or without --freeze {config.model.freeze}."
+        )
+
+
+def _checked_guide(config: TrainConfig, guide: AttentionGuide, network: Network) -> AttentionGuide:
+    """Find the map's layer once before training: hours may lie between the beginning and the first map.
+
+    Returns:
+        The guide; where the network is to be compiled, that of the compiled one.
+    """
+    cut, example = network.cut, network.example
     with torch.no_grad():
         inputs = example if cut is None else cut.frozen(example)
-    named = config.model.target_layer
     try:
-        for layer in named if isinstance(named, tuple) else (named,):
-            find_target(guide.model, (inputs,), {}, layer)
+        find_layer(guide, inputs)
     except ModelError as error:
         frozen = "" if cut is None else f" What learns begins behind {cut.layer!r}: freeze less of the model."
         raise ModelError(f"{error}{frozen}") from error
+    if not config.schedule.compile:
+        return guide
+    if len(guide.targets) > 1:
+        raise ConfigError(
+            "--compile cuts the network behind one --target-layer; give one, or train without --compile."
+        )
+    return compile_trunk(
+        guide.model, guide.target.name, inputs, lambda *where: _guide_at(config, network.model, *where)
+    )
+
+
+def _guide_at(config: TrainConfig, model: BuiltModel, network: nn.Module, layer: str) -> AttentionGuide:
+    there = config.model_copy(update={"model": config.model.model_copy(update={"target_layer": layer})})
+    guide = make_guide(there, network, model.image_size)
+    assert guide is not None  # noqa: S101  the options ask for attention
+    return guide
 
 
 def _check_boxes(config: TrainConfig, parts: _Parts) -> None:
@@ -309,8 +354,9 @@ def _check_boxes(config: TrainConfig, parts: _Parts) -> None:
 def _found(guide: AttentionGuide | None) -> dict[str, Any]:
     if guide is None or not guide.found:
         return {}
+    names = ", ".join(target.name for target in guide.targets)
     return {
-        "target_layer": ", ".join(target.name for target in guide.targets),
+        "target_layer": guide.model.layer if isinstance(guide.model, CompiledTrunk) else names,
         "closed_form": all(target.closed_form for target in guide.targets),
     }
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from lesioncare.errors import ConfigError
+from lesioncare.training.averaging import WeightAverage
 from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.directory import RunDirectory
 from lesioncare.training.module import History
@@ -40,7 +41,9 @@ def choose_device(accelerator: str) -> torch.device:
     return torch.device("cuda", process) if process else torch.device("cuda")
 
 
-def make_trainer(schedule: ScheduleConfig, run: RunDirectory) -> tuple[pl.Trainer, History]:
+def make_trainer(
+    schedule: ScheduleConfig, run: RunDirectory, average: WeightAverage | None = None
+) -> tuple[pl.Trainer, History]:
     """Make the trainer of a run, which checkpoints every epoch, and the history that it fills.
 
     Raises:
@@ -48,7 +51,8 @@ def make_trainer(schedule: ScheduleConfig, run: RunDirectory) -> tuple[pl.Traine
     """
     history = History()
     with refusing("--accelerator, --devices, --precision or --logger"):
-        return _unchecked_trainer(schedule, run, history), history
+        callbacks = [history] if average is None else [history, average]
+        return _unchecked_trainer(schedule, run, callbacks), history
 
 
 @contextmanager
@@ -107,7 +111,9 @@ def _callbacks(schedule: ScheduleConfig, run: RunDirectory) -> list[Callback]:
     return callbacks
 
 
-def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: History) -> pl.Trainer:
+def _unchecked_trainer(
+    schedule: ScheduleConfig, run: RunDirectory, callbacks: Sequence[Callback]
+) -> pl.Trainer:
     loggers = {"csv": CSVLogger, "tensorboard": TensorBoardLogger}
     keep_last = ModelCheckpoint(
         dirpath=run.checkpoint.parent,
@@ -121,7 +127,8 @@ def _unchecked_trainer(schedule: ScheduleConfig, run: RunDirectory, history: His
         devices=schedule.devices,
         precision=precision_of(schedule.precision, schedule.accelerator),
         logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
-        callbacks=[history, *_callbacks(schedule, run), keep_last],
+        accumulate_grad_batches=schedule.accumulate,
+        callbacks=[*callbacks, *_callbacks(schedule, run), keep_last],
         use_distributed_sampler=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
