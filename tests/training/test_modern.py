@@ -1,4 +1,4 @@
-"""Gradient accumulation, checkpointing, averaged weights, mixed precision and compiling, through whole runs."""
+"""Gradient accumulation, checkpointing, averaged weights, mixed precision and compiling, in whole runs."""
 
 import copy
 import shutil

@@ -83,6 +83,7 @@ def train(
     workers: Annotated[str, _option("Processes that load images: auto or a number.", _SCHEDULE)] = "auto",
     accelerator: Annotated[str, _option("auto, cpu or gpu.", _SCHEDULE)] = "auto",
     devices: Annotated[int, _option("How many of them.", _SCHEDULE)] = 1,
+    strategy: Annotated[str, _option("Of several devices: auto or ddp.", _SCHEDULE)] = "auto",
     precision: Annotated[
         str, _option("auto, or as Lightning names it: 32-true, bf16-mixed ...", _SCHEDULE)
     ] = "auto",
@@ -187,7 +188,7 @@ def train(
         | _pick(
             chosen,
             "epochs batch_size learning_rate weight_decay augment augment_on seed workers accelerator "
-            "devices precision channels_last accumulate grad_checkpointing ema logger select patience",
+            "devices strategy precision channels_last accumulate grad_checkpointing ema logger select patience",
         ),
         "attention": {"loss": attention}
         | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence cam start_epoch"),

@@ -1,8 +1,8 @@
 """Compiling what learns (torch.compile) without taking the attention map's layer out of sight.
 
 A compiled graph shows nothing of its inside, and cannot be differentiated twice, as the map of most heads
-asks for. So the network is cut behind the map's layer: all up to it becomes one compiled graph; the head, which
-is pooling and a layer or two, stays as it is. The map is then taken at the cut, outside of any graph.
+asks for. So the network is cut behind the map's layer: all up to it becomes one compiled graph; the head,
+which is pooling and a layer or two, stays as it is. The map is taken at the cut, outside of any graph.
 """
 
 from collections.abc import Callable, Iterator

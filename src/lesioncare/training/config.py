@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lesioncare.errors import ConfigError
 from lesioncare.imbalance import REMEDIES
@@ -137,6 +137,7 @@ class ScheduleConfig(Config):
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"  # processes that load images
     accelerator: str = "auto"
     devices: int = Field(1, ge=1)
+    strategy: Literal["auto", "ddp"] = "auto"  # several devices train by DDP either way
     precision: str = "auto"  # 32 bit on the CPU, mixed on a GPU
     channels_last: bool | Literal["auto"] = "auto"  # weights and images as NHWC: "auto" on a GPU
     compile: bool = False  # torch.compile; the head stays as it is, see training/compilation.py
@@ -148,6 +149,16 @@ class ScheduleConfig(Config):
     # accuracy on the validation part.
     select: Literal["last", "best"] = "last"
     patience: int | None = Field(None, ge=1)  # stop after so many epochs in which that did not rise
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _whole_on_each_device(cls, strategy: Any) -> Any:
+        if isinstance(strategy, str) and ("fsdp" in strategy or "deepspeed" in strategy):
+            raise ValueError(
+                f"--strategy {strategy} is not supported: it splits the weights among the devices, but the "
+                "attention map needs the head's whole. Use ddp: the whole network is on every device."
+            )
+        return strategy
 
     @model_validator(mode="after")
     def _compiled_or_checkpointed(self) -> Self:

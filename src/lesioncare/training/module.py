@@ -102,7 +102,7 @@ class GuidedClassifier(pl.LightningModule):
         self._balanced_accuracy = MulticlassAccuracy(
             treatment.num_classes, average="macro", validate_args=False
         )
-        run = torch.compile(network) if schedule.compile and guide is None else network
+        run: Any = torch.compile(network) if schedule.compile and guide is None else network
         # Not as an attribute, which would make it a submodule: it has the network's parameters, or is it.
         self._runs: tuple[nn.Module, ...] = (run if guide is None else guide.model,)
         self._finite = LossWatch()

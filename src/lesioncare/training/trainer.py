@@ -125,6 +125,7 @@ def _unchecked_trainer(
         max_epochs=schedule.epochs,
         accelerator=schedule.accelerator,
         devices=schedule.devices,
+        strategy=schedule.strategy,
         precision=precision_of(schedule.precision, schedule.accelerator),
         logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
         accumulate_grad_batches=schedule.accumulate,
