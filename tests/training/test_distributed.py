@@ -75,8 +75,9 @@ def test_a_plain_loop_in_two_processes_learns_what_one_does(tmp_path):
 def test_a_run_on_two_devices_equals_one_with_the_same_batches(tmp_path):
     (tmp_path / "plainnet.py").write_text(
         "from torch import nn\n\ndef make(num_classes):\n"
-        "    return nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.GroupNorm(2, 8), nn.SiLU(), \n"
-        "        nn.Conv2d(8, 12, 3, 2), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, num_classes))\n"
+        "    return nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.GroupNorm(2, 8), nn.SiLU(),\n"
+        "        nn.Conv2d(8, 12, 3, 2), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "        nn.Linear(12, num_classes))\n"
     )
     counts = {"common-mole": 12, "network": 9, "red-lacunae": 3}
     table = write_dataset(tmp_path / "data", SyntheticConfig(train_counts=counts, n_test=4, size=32))
