@@ -8,9 +8,9 @@ writes `memory.csv` beside this file, a row for each network and way:
   after the last step, less those after the first 50; networks are tiny, so that whatever a step leaves
   behind shows.
 * `peak_mb`, `peak_ratio`: the most that was allocated at once during one step of forward, backward and
-  update, above what was held before, and over that of the plain step. Allocations are those that torch's profiler
-  records (`profile_memory`), summed in the order of their time: they depend on the code alone, not on the
-  machine.
+  update, above what was held before, and over that of the plain step. Allocations are those that torch's
+  profiler records (`profile_memory`), summed in the order of their time: they depend on the code alone, not on
+  the machine.
 
 The ways are a plain step and one with an `AttentionGuide`; every second image has a box. A hidden layer in
 the head makes the guide differentiate it; the other networks have the closed form.

@@ -187,8 +187,9 @@ def train(
         "schedule": {"compile": compile_model}
         | _pick(
             chosen,
-            "epochs batch_size learning_rate weight_decay augment augment_on seed workers accelerator devices "
-            "strategy precision channels_last accumulate grad_checkpointing ema logger select patience",
+            "epochs batch_size learning_rate weight_decay augment augment_on seed workers accelerator "
+            "devices strategy precision channels_last accumulate grad_checkpointing ema logger select "
+            "patience",
         ),
         "attention": {"loss": attention}
         | _pick(chosen, "attend alpha tau outer gradient reduction resolution evidence cam start_epoch"),
