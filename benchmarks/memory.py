@@ -9,8 +9,8 @@ writes `memory.csv` beside this file, a row for each network and way:
   behind shows.
 * `peak_mb`, `peak_ratio`: the most that was allocated at once during one step of forward, backward and
   update, above what was held before, and over that of the plain step. Allocations are those that torch's
-  profiler records (`profile_memory`), summed in the order of their time: they depend on the code alone, not on
-  the machine.
+  profiler records (`profile_memory`), summed in the order of their time: they depend on the code alone, not
+  on the machine.
 
 The ways are a plain step and one with an `AttentionGuide`; every second image has a box. A hidden layer in
 the head makes the guide differentiate it; the other networks have the closed form.
