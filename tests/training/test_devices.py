@@ -15,7 +15,7 @@ from lesioncare.training import train
 from lesioncare.training.config import ScheduleConfig, TrainConfig
 from lesioncare.training.finite import LossWatch
 from lesioncare.training.memory import memory_format, on_device, set_memory_format
-from lesioncare.training.module import GuidedClassifier
+from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.remedy import make_treatment
 
 LABELS = torch.tensor([0, 1, 2, 2])
@@ -36,7 +36,7 @@ def module_of(network, remedy="none", guide=None, **schedule):
     config = TrainConfig.build(data={"table": "t.csv"}, remedy={"method": remedy})
     module = GuidedClassifier(
         network,
-        feed=None,
+        feed=Feed([], None),
         frozen=None,
         guide=guide,
         attended=frozenset({0, 2}),
