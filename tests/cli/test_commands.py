@@ -119,7 +119,7 @@ def test_a_baseline_trains_both_and_compares(run, train_words, tmp_path):
     assert code == 0, errors
     assert shown.index("Training: no attention") < shown.index("Training: CARE")
     assert RunResult.load(tmp_path / "pair" / "without").name == "no attention"
-    assert RunResult.load(tmp_path / "pair" / "with").name == "CARE"
+    assert RunResult.load(tmp_path / "pair" / "with").name == "CARE, all classes"
     assert not (tmp_path / "pair" / "features").exists()
     code, _, errors = run(
         "report", tmp_path / "pair" / "without", tmp_path / "pair" / "with", "-o", tmp_path / "r.html"

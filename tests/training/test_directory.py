@@ -94,3 +94,10 @@ def test_every_other_option_is_named_up_to_five(options, tmp_path):
     open_run(options(), tmp_path)
     with pytest.raises(RunError, match=r"schedule.seed is 0 there but 8 now; attention.alpha is 0.5 there"):
         check_run(options(schedule={"seed": 8}, attention={"alpha": 0.1}), tmp_path)
+
+
+def test_options_of_attention_do_not_matter_where_there_is_none(options, tmp_path):
+    open_run(options(attention={"loss": "none", "attend": "rare"}), tmp_path)
+    check_run(options(attention={"loss": "none", "attend": "all"}), tmp_path)
+    with pytest.raises(RunError, match=r"attention.loss is 'none' there but 'care' now"):
+        check_run(options(attention={"loss": "care"}), tmp_path)

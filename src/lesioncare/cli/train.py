@@ -15,7 +15,7 @@ __all__ = ["train"]
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "lesioncare train table.csv --output runs/first --baseline\n\n"
-    "lesioncare train table.csv --boxes boxes.csv --attend all --freeze auto  [dim](no GPU needed)[/dim]\n\n"
+    "lesioncare train table.csv --boxes boxes.csv --freeze auto  [dim](no GPU needed)[/dim]\n\n"
     "lesioncare train table.csv --model tf_efficientnet_lite0 --weights lite0.safetensors --fold 2\n\n"
     "The same command again goes on where a stopped run was."
 )
@@ -77,9 +77,7 @@ def train(
     weight_decay: Annotated[float, _option("Weight decay.", _SCHEDULE)] = 0.01,
     augment: Annotated[str, _option("none, flips, light, dermoscopy or chest.", _SCHEDULE)] = "light",
     seed: Annotated[int, _option("Seed of everything random.", _SCHEDULE)] = 0,
-    augment_on: Annotated[
-        str, _option("item, batch (in one go), or auto: batch on a GPU.", _SCHEDULE)
-    ] = "auto",
+    augment_on: Annotated[str, _option("A whole batch in one go, or each item.", _SCHEDULE)] = "batch",
     workers: Annotated[str, _option("Processes that load images: auto or a number.", _SCHEDULE)] = "auto",
     accelerator: Annotated[str, _option("auto, cpu or gpu.", _SCHEDULE)] = "auto",
     devices: Annotated[int, _option("How many of them.", _SCHEDULE)] = 1,
@@ -111,7 +109,7 @@ def train(
         str,
         _option("care, energy, l1, outside-square, in-box-cross-entropy, input-gradient, none.", _ATTENTION),
     ] = "care",
-    attend: Annotated[str, _option("Whose boxes the loss sees: rare classes or all.", _ATTENTION)] = "rare",
+    attend: Annotated[str, _option("Whose boxes the loss sees: rare classes or all.", _ATTENTION)] = "all",
     alpha: Annotated[
         float, _option("Weight of attention; 1 - alpha is that of classification.", _ATTENTION)
     ] = 0.5,

@@ -133,7 +133,9 @@ class ScheduleConfig(Config):
     weight_decay: float = Field(0.01, ge=0)
     augment: Augmentation = "light"
     seed: int = Field(0, ge=0)
-    augment_on: Literal["item", "batch", "auto"] = "auto"  # image by image, or a batch in one go: on a GPU
+    augment_on: Literal["batch", "item"] = (
+        "batch"  # a batch in one go, or each image alone
+    )
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"  # processes that load images
     accelerator: str = "auto"
     devices: int = Field(1, ge=1)
@@ -171,7 +173,7 @@ class AttentionConfig(Config):
     """What the class activation maps are asked for, and of which images."""
 
     loss: AttentionName = "care"
-    attend: Literal["rare", "all"] = "rare"  # which classes' boxes the loss sees
+    attend: Literal["rare", "all"] = "all"  # which classes' boxes the loss sees; see docs/evidence.md
     alpha: float = Field(0.5, ge=0, le=1)
     tau: Annotated[float, Field(gt=0, le=1)] = 0.9
     outer: Literal["uniform", "distance"] = "uniform"

@@ -61,9 +61,7 @@ class LiveImages:
     @cached_property
     def augment(self) -> BatchAugment | None:
         """What augments the training batches as a whole; None where each image is augmented alone."""
-        schedule = self.config.schedule
-        on_gpu = choose_device(schedule.accelerator).type == "cuda"
-        batched = schedule.augment_on == "batch" or (schedule.augment_on == "auto" and on_gpu)
+        batched = self.config.schedule.augment_on == "batch"
         return BatchAugment(*self._wanted) if batched else None
 
     @cached_property
