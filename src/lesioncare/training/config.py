@@ -133,9 +133,7 @@ class ScheduleConfig(Config):
     weight_decay: float = Field(0.01, ge=0)
     augment: Augmentation = "light"
     seed: int = Field(0, ge=0)
-    augment_on: Literal["batch", "item"] = (
-        "batch"  # a batch in one go, or each image alone
-    )
+    augment_on: Literal["batch", "item"] = "batch"  # a batch in one go, or each image alone
     workers: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"  # processes that load images
     accelerator: str = "auto"
     devices: int = Field(1, ge=1)

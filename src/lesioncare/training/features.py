@@ -25,6 +25,7 @@ from lesioncare.data.partial import partial_file, remove_left_over
 from lesioncare.data.pixels import file_key
 from lesioncare.data.workers import FEW_IMAGES, auto_workers
 from lesioncare.errors import ModelError, RunError
+from lesioncare.training.memory import exact_float32
 
 _Boxes = dict[str, Tensor]
 """Boxes, weights and counts of a batch, as `Batch` has them."""
@@ -187,7 +188,7 @@ def _cache_view(
     kept: np.memmap[Any, np.dtype[Any]] | None = None
     parts, start = list[_Boxes](), 0
     for batch in progress(loader, f"Keeping {target.stem}"):
-        with torch.inference_mode():
+        with torch.inference_mode(), exact_float32():
             values = frozen(batch["images"].to(device))
             features = (values.half() if kind is np.float16 else values.float()).cpu().numpy()
         if not np.isfinite(features).all():
