@@ -93,12 +93,17 @@ def review(
 
 
 def _serve(opened: "Review", images: Path, run: Path | None, port: int | None, open_browser: bool) -> None:
-    from lesioncare.review.app import review_app  # noqa: PLC0415  these load torch and the web server
-    from lesioncare.review.maps import maps_for  # noqa: PLC0415
+    from lesioncare.review.app import review_app  # noqa: PLC0415  these load the web server
+    from lesioncare.review.maps import saliency_maps  # noqa: PLC0415
     from lesioncare.review.pictures import Pictures  # noqa: PLC0415
     from lesioncare.review.serve import serve  # noqa: PLC0415
 
-    app = review_app(opened, Pictures(images, maps_for(run)))
+    maps = saliency_maps()
+    if run is not None:
+        from lesioncare.review.attention import open_attention  # noqa: PLC0415  loads torch
+
+        maps["attention"] = open_attention(run)
+    app = review_app(opened, Pictures(images, maps))
     serve(app, opened.store.token, port, lambda address: announce(address, open_browser))
 
 

@@ -23,7 +23,7 @@ def reviewed_boxes(review: Review, *, reviewer: str | None = None, only_decided:
     """The boxes as the reviewers left them.
 
     A box that a reviewer drew or changed has the source "manual, NAME", one that was accepted as it was keeps
-    its own and adds ", accepted by NAME"; both have the score 1. Rejected images are left out, for their boxes
+    its own and adds ", accepted by NAME"; both have the score 1. Rejected images are left out, as their boxes
     are wrong and the right ones unknown; an image that was accepted without a box is known to have none.
     Images that nobody decided keep the file's boxes, with their source and score.
 

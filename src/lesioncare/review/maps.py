@@ -1,83 +1,30 @@
-"""What can be laid over an image: saliency, made on demand, and where a trained network looks."""
+"""Saliency that can be laid over an image, made on demand."""
 
-import threading
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision import tv_tensors
-from torchvision.transforms.v2 import functional
 
-from lesioncare.attention import AttentionGuide
 from lesioncare.boxes.saliency import BlueDarkness, BorderColour, MinimumBarrier, Saliency
-from lesioncare.data import eval_transform
-from lesioncare.data.transforms import Sample
 from lesioncare.review.pictures import MapOf
-from lesioncare.training.apply import TrainedRun, load_run
 
 _SALIENCY: Mapping[str, Saliency] = {
     "mbd": MinimumBarrier(),
     "border": BorderColour(),
     "otsu": BlueDarkness(),
 }
-ATTENTION = "attention"
 
-__all__ = ["ATTENTION", "attention_of", "maps_for"]
-
-
-def maps_for(run: Path | None) -> dict[str, MapOf]:
-    """Maps by name: saliency, and with a run the attention of its network.
-
-    Raises:
-        RunError: the directory holds no finished run.
-        ModelError: its weights are damaged.
-    """
-    found: dict[str, MapOf] = {name: _saliency(method) for name, method in _SALIENCY.items()}
-    if run is not None:
-        found[ATTENTION] = attention_of(load_run(run))
-    return found
+__all__ = ["saliency_maps"]
 
 
-def _saliency(method: Saliency) -> MapOf:
+def saliency_maps() -> dict[str, MapOf]:
+    """Maps by the name of their method."""
+    return {name: _map_of(method) for name, method in _SALIENCY.items()}
+
+
+def _map_of(method: Saliency) -> MapOf:
     def saliency(image: Image.Image, label: str | None) -> NDArray[np.floating]:  # noqa: ARG001
         return method(np.asarray(image, dtype=np.uint8))
 
     return saliency
-
-
-def attention_of(trained: TrainedRun) -> MapOf:
-    """The positive part of the network's class activation map, scaled to a maximum of 1.
-
-    The map is that of the class of the image's box; where the run does not know it, of the class that the
-    network answers.
-    """
-    model, classes = trained.model, trained.result.classes
-    guide = AttentionGuide(model.network, target_layer=trained.config.model.target_layer, gradient="half")
-    transform = eval_transform(model.image_size, model.mean, model.std)
-    device = next(model.network.parameters()).device
-    lock = threading.Lock()  # the guide watches one batch at a time
-
-    def attention(image: Image.Image, label: str | None) -> NDArray[np.floating]:
-        pixels = transform(_sample(image))["image"].as_subclass(torch.Tensor).unsqueeze(0).to(device)
-        with lock:
-            with guide.watch(always=True):
-                logits = model.network(pixels)
-            number = classes.index(label) if label in classes else int(logits.argmax())
-            found = guide.class_activation_map(torch.tensor([number], device=device))
-        positive = found[0].detach().float().cpu().relu()
-        return np.asarray((positive / positive.max().clamp(min=1e-30)).numpy())
-
-    return attention
-
-
-def _sample(image: Image.Image) -> Sample:
-    """An image without boxes, as the transforms take it."""
-    boxes = tv_tensors.BoundingBoxes(
-        torch.empty((0, 4)),
-        format=tv_tensors.BoundingBoxFormat.XYXY,
-        canvas_size=(image.height, image.width),
-    )
-    return Sample(image=functional.to_image(image), boxes=boxes, weights=torch.empty(0))

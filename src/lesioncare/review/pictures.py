@@ -12,7 +12,7 @@ from PIL import Image
 from lesioncare.boxes.formats.folder import ImageFolder
 from lesioncare.errors import DataError
 from lesioncare.images import image_size, read_image
-from lesioncare.report.gallery import overlay
+from lesioncare.overlay import overlay
 
 SIDES = (512, 1024, 2048, 4096)
 """Longer sides in pixels that a picture is reduced to; the next larger one of these is sent."""
