@@ -275,3 +275,15 @@ def test_script_in_file_names_and_labels_is_shown_as_text(browser, tmp_path):
         assert anna.errors == []
         anna.close()
     review.close()
+
+
+def test_no_key_decides_on_an_image_that_is_not_on_the_screen_yet(anna, review):
+    """Both keys come before the second image is shown: the second must not fall on it, nor on the first again."""
+    anna.wait_image("b.png")
+    anna.page.evaluate(
+        """() => { for (const key of ["a", "a"])
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })); }"""
+    )
+    anna.wait_image("c.png")
+    anna.wait_saved()
+    assert [event.image for event in review.store.events()] == [2]

@@ -1,10 +1,24 @@
 // The side of the page: boxes, conflict, filter and list. Text from files is only ever set as text.
 
-import { element } from "./dom.js";
+import { $, element } from "./dom.js";
 
-const WORDS = { open: "", edited: "changed", accepted: "accepted", rejected: "rejected", skipped: "skipped", conflict: "conflict" };
+export const WORDS = {
+  open: "", edited: "changed", accepted: "accepted", rejected: "rejected", skipped: "skipped", conflict: "conflict",
+};
 
-export function showBoxes(list, { boxes, selected, classes, onSelect, onLabel, onRemove }) {
+/** The boxes on the stage and in the side, and what others hold of the image. */
+export function showImage(stage, { image, boxes, selected, onTake, ...rest }) {
+  const others = image?.others ?? [];
+  const dashed = others.flatMap((other) => other.boxes.map((box) => ({ ...box, title: other.reviewer })));
+  stage.setBoxes(boxes, selected, image?.status === "conflict" ? dashed : []);
+  showBoxes($("boxes"), { boxes, selected, ...rest });
+  const mine = image && image.mine !== "open" ? `You: ${WORDS[image.mine]}. ` : "";
+  const decided = others.filter((other) => other.decision);
+  $("status").textContent = mine + decided.map((other) => `${other.reviewer}: ${other.decision}.`).join(" ");
+  showConflict($("conflict"), { image, onTake });
+}
+
+function showBoxes(list, { boxes, selected, classes, onSelect, onLabel, onRemove }) {
   const rows = boxes.map((box, at) => {
     const choose = element("button", { type: "button", text: `Box ${at + 1}`, pressed: at === selected });
     choose.addEventListener("click", () => onSelect(at));
@@ -23,8 +37,8 @@ export function showBoxes(list, { boxes, selected, classes, onSelect, onLabel, o
   list.replaceChildren(...(rows.length ? rows : [element("li", { text: "No box on this image." })]));
 }
 
-export function showConflict(root, { image, onTake }) {
-  root.hidden = image.status !== "conflict";
+function showConflict(root, { image, onTake }) {
+  root.hidden = image?.status !== "conflict";
   if (root.hidden) return;
   const held = (decision) => decision ?? "changed the boxes";
   const told = image.others.map((other) => `${other.reviewer}: ${held(other.decision)}`).join("; ");

@@ -1,18 +1,24 @@
 // The review page: which image is shown, and what happens to it.
 
 import { Outbox, get, newKey } from "./api.js";
-import { $, kept, nextTheme, setTheme } from "./dom.js";
-import { clamp, moved, resized, rounded } from "./geometry.js";
+import { $, kept, setTheme } from "./dom.js";
+import { boxInSight, manualBox, nudged, plain } from "./edits.js";
+import {
+  askName, frameActions, notice, say, showNothing, showProgress, showSaved, watchButtons, watchName,
+} from "./frame.js";
+import { clamp, rounded } from "./geometry.js";
 import { watchPointers } from "./gestures.js";
 import { fillHelp, watchKeys } from "./keys.js";
+import { Layers } from "./layers.js";
 import { Pace } from "./pace.js";
-import { fillFilter, readFilter, showBoxes, showConflict, showQueue } from "./panel.js";
-import { Queue, pictureAddress } from "./queue.js";
+import { fillFilter, readFilter, showImage, showQueue } from "./panel.js";
+import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
 
 const KEYBOARD_PAUSE = 500; // milliseconds after the last arrow key until the move is one change
 
 const stage = new Stage($("stage"));
+const layers = new Layers(stage, $("layer"), notice);
 const pace = new Pace();
 const queue = new Queue(() => reviewer, screenSide);
 const outbox = new Outbox({ sent, refused, state: showSaved });
@@ -22,7 +28,6 @@ let image = null; // as the server gives it
 let boxes = []; // as they are now
 let selected = -1;
 let pending = null; // the timer of a move by keyboard that is not kept yet
-let layer = "";
 let progress = { total: 0, done: 0, conflicts: 0, skipped: 0 };
 
 function screenSide() {
@@ -32,46 +37,15 @@ function screenSide() {
 // ---- showing
 
 function draw() {
-  const others = (image?.others ?? []).flatMap((other) =>
-    other.boxes.map((box) => ({ ...box, title: other.reviewer })));
-  stage.setBoxes(boxes, selected, image?.status === "conflict" ? others : []);
-  showBoxes($("boxes"), {
-    boxes, selected, classes: setup.classes, onSelect: select, onRemove: remove,
-    onLabel: (at, label) => commit(boxes.map((box, i) => (i === at ? { ...box, label } : box)), at),
+  showImage(stage, {
+    image, boxes, selected, classes: setup.classes, onSelect: select, onRemove: remove, onLabel: relabel, onTake: take,
   });
-  const decided = image && image.mine !== "open" ? `You: ${image.mine}. ` : "";
-  const by = (image?.others ?? []).filter((other) => other.decision);
-  $("status").textContent = image ? decided + by.map((o) => `${o.reviewer}: ${o.decision}.`).join(" ") : "";
-  if (image) showConflict($("conflict"), { image, onTake: take });
-  else $("conflict").hidden = true;
 }
 
 function drawLists() {
   showQueue($("queue"), { items: queue.items, at: queue.at, onOpen: open });
   $("more").hidden = queue.ended || queue.at < queue.items.length - 30;
-  const left = Math.max(progress.total - progress.done, 0);
-  const time = pace.left(left);
-  $("progress").max = Math.max(progress.total, 1);
-  $("progress").value = progress.done;
-  const conflicts = progress.conflicts ? `, ${progress.conflicts} in conflict` : "";
-  $("progress-text").textContent = `${progress.done} of ${progress.total}${conflicts}${time && `, ${time}`}`;
-}
-
-function showSaved(state, count) {
-  const words = { saved: "Saved", saving: "Saving", waiting: `Not saved yet: ${count}. The server does not answer; kept here` };
-  $("saved").textContent = words[state];
-  $("saved").dataset.state = state;
-}
-
-function say(text) {
-  $("said").textContent = text;
-}
-
-function notice(text) {
-  $("notice").textContent = text;
-  $("notice").hidden = !text;
-  clearTimeout(notice.timer);
-  if (text) notice.timer = setTimeout(() => notice(""), 8000);
+  showProgress(progress, pace);
 }
 
 async function refreshProgress() {
@@ -82,8 +56,16 @@ async function refreshProgress() {
 
 // ---- going from image to image
 
-async function open(at) {
+/** Until the next image is on the screen, no key may decide on it. */
+function leave() {
   keep();
+  image = null;
+  boxes = [];
+  selected = -1;
+}
+
+async function open(at) {
+  leave();
   queue.at = clamp(at, 0, queue.items.length);
   const item = queue.current;
   if (!item) return showEnd();
@@ -105,7 +87,7 @@ async function open(at) {
   $("image-name").textContent = image.id;
   stage.fitted = true;
   stage.show(found.picture, { width: image.width, height: image.height }, `Image ${image.id}`);
-  if (layer) showLayer();
+  layers.follow(image);
   draw();
   drawLists();
   document.body.dataset.image = image.id;
@@ -115,19 +97,14 @@ async function open(at) {
 }
 
 function showEnd() {
-  image = null;
-  boxes = [];
-  selected = -1;
+  leave();
   document.body.dataset.image = "";
   $("image-name").textContent = "";
-  $("empty").hidden = false;
-  const more = progress.conflicts + progress.skipped > 0
-    ? ` In conflict: ${progress.conflicts}; skipped: ${progress.skipped}: choose them in the filter.` : "";
-  $("empty").textContent = `No more images with this filter.${more}`;
+  layers.image = null;
   stage.picture.removeAttribute("src");
   draw();
   drawLists();
-  say($("empty").textContent);
+  showNothing(progress);
 }
 
 async function refilter() {
@@ -146,8 +123,7 @@ async function refilter() {
 function post(action, more = {}) {
   outbox.put("api/changes", {
     key: newKey(), reviewer, image: image.number, action,
-    boxes: boxes.map(({ x1, y1, x2, y2, label, source, score }) => ({ x1, y1, x2, y2, label, source, score })),
-    seen: image.seen, ...more,
+    boxes: boxes.map(plain), seen: image.seen, ...more,
   });
 }
 
@@ -227,11 +203,6 @@ function step(name) {
 
 // ---- boxes
 
-function newBox(corners) {
-  const label = boxes[selected]?.label ?? boxes[0]?.label ?? image.original[0]?.label ?? null;
-  return { ...corners, label, source: "manual", score: 1 };
-}
-
 function select(at) {
   if (at !== selected) keep();
   selected = at;
@@ -249,66 +220,32 @@ function remove(at = selected) {
 
 function add() {
   if (!image) return;
-  const { clientWidth: width, clientHeight: height } = stage.root;
-  const [a, b] = [stage.toImage({ x: 0, y: 0 }), stage.toImage({ x: width, y: height })];
-  const left = clamp(a.x, 0, image.width), right = clamp(b.x, 0, image.width);
-  const top = clamp(a.y, 0, image.height), bottom = clamp(b.y, 0, image.height);
-  const quarter = { x: Math.max((right - left) / 4, 1), y: Math.max((bottom - top) / 4, 1) };
-  const box = newBox({ x1: left + quarter.x, y1: top + quarter.y, x2: right - quarter.x, y2: bottom - quarter.y });
-  commit([...boxes, box], boxes.length);
+  commit([...boxes, newBox(boxInSight(stage, image))], boxes.length);
   say("New box. Arrow keys move it, with Shift its right and lower edge, with Alt its left and upper edge.");
 }
 
-function arrow(event, [dx, dy]) {
-  const length = event.ctrlKey ? 10 : 1;
+function newBox(corners) {
+  return manualBox(corners, { boxes, selected, image });
+}
+
+function arrow(event, direction) {
   if (!boxes[selected]) {
-    stage.pan(-dx * 40, -dy * 40);
+    stage.pan(-direction[0] * 40, -direction[1] * 40);
     return;
   }
-  const size = { width: image.width, height: image.height };
-  const box = boxes[selected];
-  const handle = event.shiftKey ? (dx ? "e" : "s") : dx ? "w" : "n";
-  const next = event.shiftKey || event.altKey
-    ? resized(box, handle, dx * length, dy * length, size)
-    : moved(box, dx * length, dy * length, size);
-  boxes = boxes.map((one, at) => (at === selected ? next : one));
+  boxes = boxes.map((box, at) => (at === selected ? nudged(box, event, direction, image) : box));
   draw();
   clearTimeout(pending);
   pending = setTimeout(keep, KEYBOARD_PAUSE);
 }
 
-// ---- maps
-
-function nextLayer() {
-  const names = ["", ...setup.maps];
-  layer = names[(names.indexOf(layer) + 1) % names.length];
-  showLayer();
-}
-
-async function showLayer() {
-  $("layer").value = layer;
-  if (!image) return;
-  const { number } = image;
-  const picture = new Image();
-  picture.src = pictureAddress(number, Math.max(screenSide(), Math.min(stage.wanted, 4096)), layer);
-  try {
-    await picture.decode();
-  } catch {
-    notice(`The map ${layer} cannot be made of this image.`);
-    return;
-  }
-  if (image?.number !== number) return;
-  const { fitted, scale, x, y } = stage;
-  stage.show(picture, stage.size, `Image ${image.id}${layer && ` under the map ${layer}`}`);
-  if (!fitted) Object.assign(stage, { fitted, scale, x, y });
-  stage.place();
-  document.body.dataset.layer = layer;
-}
-
 function zoom(factor) {
   stage.zoom(factor);
-  const pixels = Math.max(stage.picture.naturalWidth, stage.picture.naturalHeight);
-  if (pixels < Math.max(image?.width ?? 0, image?.height ?? 0) && stage.wanted > pixels) showLayer();
+  layers.sharpen();
+}
+
+function relabel(at, label) {
+  if (boxes[at]) commit(boxes.map((box, i) => (i === at ? { ...box, label } : box)), at);
 }
 
 // ---- what the keys and buttons do
@@ -328,23 +265,15 @@ const actions = {
   selectPrevious: () => boxes.length && select((Math.max(selected, 0) - 1 + boxes.length) % boxes.length),
   setClass: (_, key) => {
     const label = setup.classes[Number(key) - 1];
-    if (boxes[selected] && label !== undefined) commit(boxes.map((b, i) => (i === selected ? { ...b, label } : b)), selected);
+    if (label !== undefined) relabel(selected, label);
   },
-  focusClass: () => $("boxes").children[Math.max(selected, 0)]?.querySelector("select")?.focus(),
-  focusFilter: () => $("filter").elements.status.focus(),
-  focusList: () => ($("queue").querySelector("[aria-current]") ?? $("queue").querySelector("button"))?.focus(),
+  ...frameActions(stage, () => selected),
   arrow,
   zoomIn: () => zoom(1.25),
   zoomOut: () => zoom(0.8),
   fit: () => stage.fit(),
-  pan: () => {
-    const on = stage.root.classList.toggle("pan");
-    document.querySelector("[data-do=pan]").setAttribute("aria-pressed", String(on));
-  },
-  layer: nextLayer,
-  theme: nextTheme,
-  help: () => $("help-dialog").showModal(),
-  name: askName,
+  layer: () => layers.next(),
+  name: () => askName(reviewer),
   escape: () => {
     pointers.cancel();
     document.activeElement?.blur?.();
@@ -358,22 +287,12 @@ const pointers = watchPointers(stage, {
   preview: (shown, at) => stage.setBoxes(shown, at),
 });
 
-function askName() {
-  $("name").value = reviewer;
-  $("name-dialog").showModal();
-}
-
 function listen() {
-  document.addEventListener("click", (event) => {
-    const name = event.target.closest("[data-do]")?.dataset.do;
-    if (name) actions[name](event);
+  watchButtons(actions, stage);
+  watchName(() => reviewer, (name) => {
+    reviewer = kept("name", name);
+    start();
   });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== " " || event.target.closest?.("button, select, input, [role=button], dialog")) return;
-    event.preventDefault();
-    stage.root.classList.add("pan");
-  });
-  document.addEventListener("keyup", (event) => event.key === " " && stage.root.classList.remove("pan"));
   $("overlay").addEventListener("focusin", (event) => {
     const at = event.target.dataset?.box;
     if (at !== undefined && Number(at) !== selected) select(Number(at));
@@ -381,14 +300,7 @@ function listen() {
   $("filter").addEventListener("change", refilter);
   $("filter").addEventListener("submit", (event) => event.preventDefault());
   $("more").addEventListener("click", () => queue.more().then(drawLists));
-  $("layer").addEventListener("change", () => ((layer = $("layer").value), showLayer()));
-  $("name-dialog").addEventListener("cancel", (event) => reviewer || event.preventDefault());
-  $("name-dialog").addEventListener("close", () => {
-    const name = $("name").value.trim();
-    if (name === "" || name === reviewer) return;
-    reviewer = kept("name", name);
-    start();
-  });
+  $("layer").addEventListener("change", () => layers.choose($("layer").value));
   window.addEventListener("pagehide", keep);
   document.addEventListener("visibilitychange", () => document.hidden && keep());
 }
@@ -406,10 +318,10 @@ async function begin() {
   listen();
   setup = await get("api/setup");
   fillFilter($("filter"), setup);
-  setup.maps.forEach((name) => $("layer").append(new Option(name, name)));
+  layers.offer(setup.maps);
   await outbox.flush();
   if (reviewer) await start();
-  else askName();
+  else askName(reviewer);
 }
 
 begin().catch((error) => notice(error.message));

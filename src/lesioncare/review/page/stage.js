@@ -34,6 +34,14 @@ export class Stage {
     else this.place();
   }
 
+  /** Another picture of the same image, in the same place. */
+  swap(element, alt) {
+    const { fitted, scale, x, y } = this;
+    this.show(element, this.size, alt);
+    Object.assign(this, { fitted, scale, x, y });
+    this.place();
+  }
+
   fit() {
     const { clientWidth: width, clientHeight: height } = this.root;
     this.scale = Math.min(width / this.size.width, height / this.size.height) * 0.96 || 1;
@@ -103,7 +111,7 @@ export class Stage {
     const group = make("g", { class: `box${selected ? " selected" : ""}${at < 0 ? " other" : ""}` });
     const place = { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) };
     group.append(make("rect", { class: "under", ...place }), make("rect", { class: "edge", ...place }));
-    const text = make("text", { x: x1 + 4, y: Math.max(y1 - 6, 14) });
+    const text = make("text", { x: x1 + 4, y: at < 0 ? y2 + 16 : Math.max(y1 - 6, 14) });
     text.textContent = box.title ?? box.label ?? "";
     group.append(text);
     if (at >= 0) {
