@@ -5,14 +5,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))  # the driver that the tests use
 
+from tests.review.browser import CHROMIUM, FLAGS, Reviewer, serving_review  # noqa: E402
+
 from lesioncare.data.synthetic import SyntheticConfig, write_dataset  # noqa: E402
 from lesioncare.review.opening import open_review  # noqa: E402
-from tests.review.browser import CHROMIUM, FLAGS, Reviewer, serving_review  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 COUNTS = {"common-mole": 4, "keratosis-like": 4, "red-lacunae": 12, "blue-veil": 12}
@@ -25,7 +26,7 @@ def main() -> None:
         write_dataset(data, SyntheticConfig(train_counts=COUNTS, n_test=1, size=480))
         words = ["boxes", "make", str(data), "--table", str(data / "table.csv"), "--method", "mbd"]
         boxes = Path(folder) / "boxes.json"
-        subprocess.run([sys.executable, "-m", "lesioncare", *words, "-o", str(boxes)], check=True)
+        subprocess.run([sys.executable, "-m", "lesioncare", *words, "-o", str(boxes)], check=True)  # noqa: S603
         review = open_review(boxes)
         browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with serving_review(review, data) as address:
@@ -34,7 +35,7 @@ def main() -> None:
         review.close()
 
 
-def _take(browser, address: str) -> None:
+def _take(browser: Browser, address: str) -> None:
     anna = Reviewer(browser, address, "Dr. Anna Example", color_scheme="light")
     for key in "aaraaasa":
         anna.press(key)
@@ -61,9 +62,6 @@ def _take(browser, address: str) -> None:
     ben.wait_saved()
     ben.page.wait_for_timeout(500)
     ben.page.screenshot(path=IMAGES / "review_conflict.jpg", type="jpeg", quality=85)
-    ben.page.set_viewport_size({"width": 640, "height": 400})
-    ben.page.wait_for_timeout(300)
-    ben.page.screenshot(path="/tmp/review_narrow.jpg", full_page=True)
 
 
 if __name__ == "__main__":

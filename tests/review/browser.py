@@ -30,7 +30,11 @@ def serving(app, token, port=0):
     with bind(port) as opened:
         number = opened.getsockname()[1]
         config = uvicorn.Config(
-            Guard(app, token, number), log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1
+            Guard(app, token, number),
+            log_level="error",
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         opened.listen(128)
@@ -82,7 +86,9 @@ class Reviewer:
     def at(self, x, y):
         """Where a point of the image is on the screen."""
         box = self.page.locator("#picture").bounding_box()
-        scale = box["width"] / self.page.evaluate("parseFloat(document.getElementById('picture').style.width)")
+        scale = box["width"] / self.page.evaluate(
+            "parseFloat(document.getElementById('picture').style.width)"
+        )
         return box["x"] + x * scale, box["y"] + y * scale
 
     def drag(self, start, end, steps=5):

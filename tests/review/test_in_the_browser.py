@@ -7,11 +7,11 @@ import sys
 
 import pytest
 from PIL import Image
+from tests.review.browser import CHROMIUM, FLAGS, Reviewer, needs_chromium, serving_review, wait_until
 
 from lesioncare.boxes import Box, BoxSet
 from lesioncare.boxes.formats import write_boxes
 from lesioncare.review.opening import open_review
-from tests.review.browser import CHROMIUM, FLAGS, Reviewer, needs_chromium, serving_review, wait_until
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -225,7 +225,9 @@ def test_zoom_pan_maps_theme_and_filter(anna):
     anna.wait_image("b.png")
     before = anna.page.locator("#picture").bounding_box()
     anna.press("+", "+")
-    assert anna.page.locator("#picture").bounding_box()["width"] == pytest.approx(before["width"] * 1.25**2, rel=0.02)
+    assert anna.page.locator("#picture").bounding_box()["width"] == pytest.approx(
+        before["width"] * 1.25**2, rel=0.02
+    )
     anna.press("Escape", "ArrowRight")
     anna.press("0")
     assert anna.page.locator("#picture").bounding_box()["width"] == pytest.approx(before["width"], rel=0.01)
@@ -251,7 +253,9 @@ def test_everything_can_be_named_and_reached_at_twice_the_size(browser, address)
         .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map((e) => e.outerHTML)"""
     )
     assert nameless == []
-    assert "Box 1 of 1, class df, source mbd, score 0.20" in anna.page.locator(".box").get_attribute("aria-label")
+    assert "Box 1 of 1, class df, source mbd, score 0.20" in anna.page.locator(".box").get_attribute(
+        "aria-label"
+    )
     assert "b.png, 1 box" in anna.page.locator("#said").inner_text()
     anna.close()
 
@@ -278,7 +282,7 @@ def test_script_in_file_names_and_labels_is_shown_as_text(browser, tmp_path):
 
 
 def test_no_key_decides_on_an_image_that_is_not_on_the_screen_yet(anna, review):
-    """Both keys come before the second image is shown: the second must not fall on it, nor on the first again."""
+    """Both keys come before the second image is shown: the second key must fall on neither."""
     anna.wait_image("b.png")
     anna.page.evaluate(
         """() => { for (const key of ["a", "a"])

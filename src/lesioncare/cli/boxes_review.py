@@ -107,9 +107,9 @@ def _serve(opened: "Review", images: Path, run: Path | None, port: int | None, o
     serve(app, opened.store.token, port, lambda address: announce(address, open_browser))
 
 
-def announce(address: str, open_browser: bool) -> None:
-    """Print where the page is, and open it."""
-    print(f"The page: {address}\nCtrl-C ends; every decision is kept.", flush=True)
+def announce(address: str, open_browser: bool, *, kept: bool = True) -> None:
+    """Print where the page is, and open it; `kept` says whether anything is decided on it."""
+    print(f"The page: {address}\nCtrl-C ends{'; every decision is kept' if kept else ''}.", flush=True)
     if open_browser:
         import webbrowser  # noqa: PLC0415  only when asked
 

@@ -13,7 +13,7 @@ from lesioncare.review.events import MAX_BOXES_OF_IMAGE, Action, boxes_from_json
 from lesioncare.review.page import page_files
 from lesioncare.review.pictures import Pictures
 from lesioncare.review.reviewing import Change, Review, Wanted
-from lesioncare.review.store import Filter
+from lesioncare.review.store import Filter, NotWritten
 
 _FOR_AN_HOUR = {"cache-control": "private, max-age=3600"}
 _NEVER = {"cache-control": "no-store"}
@@ -82,7 +82,8 @@ def bare_app(start: str) -> FastAPI:
 
     @app.exception_handler(LesionCareError)
     def refuse(request: Request, error: LesionCareError) -> JSONResponse:  # noqa: ARG001
-        return JSONResponse({"detail": str(error)}, 422)
+        # The page gives up what is refused, and tries again what the server cannot do now.
+        return JSONResponse({"detail": str(error)}, 503 if isinstance(error, NotWritten) else 422)
 
     @app.exception_handler(RequestValidationError)
     def refuse_form(request: Request, error: RequestValidationError) -> JSONResponse:  # noqa: ARG001

@@ -23,7 +23,7 @@ _KEPT = 128
 MapOf = Callable[[Image.Image, str | None], NDArray[np.floating]]
 """RGB image and class of its box -> map [h, w] in [0, 1] of where something looks."""
 
-__all__ = ["SIDES", "MapOf", "Pictures"]
+__all__ = ["SIDES", "MapOf", "Pictures", "to_jpeg"]
 
 
 class Pictures:
@@ -94,11 +94,11 @@ class Pictures:
         return self._mapped(image, _rounded(side), name, label)
 
     def _draw(self, image: str, side: int) -> bytes:
-        return _to_jpeg(self._reduced(image, side))
+        return to_jpeg(self._reduced(image, side))
 
     def _draw_map(self, image: str, side: int, name: str, label: str | None) -> bytes:
         picture = self._reduced(image, side)
-        return _to_jpeg(overlay(picture, self.maps[name](picture, label)))
+        return to_jpeg(overlay(picture, self.maps[name](picture, label)))
 
     def _reduced(self, image: str, side: int) -> Image.Image:
         picture = read_image(self.path(image))
@@ -110,7 +110,8 @@ def _rounded(side: int) -> int:
     return next((one for one in SIDES if one >= side), SIDES[-1])
 
 
-def _to_jpeg(picture: Image.Image) -> bytes:
+def to_jpeg(picture: Image.Image) -> bytes:
+    """An RGB image as a JPEG file, without anything else that the original file holds."""
     buffer = io.BytesIO()
     # The comment is emptied: by default the original file's, which may name a patient, would be copied.
     picture.save(buffer, "JPEG", quality=_QUALITY, comment="")

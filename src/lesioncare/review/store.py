@@ -20,7 +20,7 @@ from lesioncare.boxes.formats.atomic import writing_file
 from lesioncare.errors import ReviewError
 from lesioncare.review.events import Event, Opinion, opinion_from_text
 
-__all__ = ["Filter", "Record", "Store", "create_store", "fingerprint"]
+__all__ = ["Filter", "NotWritten", "Record", "Store", "create_store", "fingerprint"]
 
 _FORMAT = "1"
 _PART = 500
@@ -140,6 +140,10 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+class NotWritten(ReviewError):  # noqa: N818  it is an error of the disk, and the page tries again
+    """An event could not be kept now; the same may succeed later."""
+
+
 class Store:
     """An open review file; all methods may be called from any thread.
 
@@ -253,7 +257,7 @@ class Store:
         """Hold the file for writing: no other process adds an event in the meantime.
 
         Raises:
-            ReviewError: the file cannot be written.
+            NotWritten: the file cannot be written.
         """
         with self._lock:
             try:
@@ -265,7 +269,7 @@ class Store:
                     self._connection.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
-                raise ReviewError(f"{self.path}: cannot be written ({error}).") from error
+                raise NotWritten(f"{self.path}: cannot be written ({error}).") from error
 
     def add(self, event: Event) -> int:
         """Add an event, within `writing`, and give its number; that of the event itself is not used."""
