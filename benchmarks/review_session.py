@@ -1,8 +1,8 @@
-"""A review from end to end on real images: python benchmarks/review_session.py [--data DIR] [--pause SECONDS].
+"""A review from end to end on real images: python benchmarks/review_session.py [--pause SECONDS].
 
-Boxes of the rare classes of HAM10000 (saliency), 60 of them reviewed on the page by a script that looks at each for a
-while, moves an edge of every third and rejects every tenth; the seconds of each go to review_session.csv. Then the
-exported file trains a small network. No image leaves the data's folder.
+Boxes of the rare classes of HAM10000 (saliency), 60 of them reviewed on the page by a script that looks at
+each for a while, moves an edge of every third and rejects every tenth; the seconds of each go to
+review_session.csv. Then the exported file trains a small network. No image leaves the data's folder.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """How fast the review page is: python benchmarks/review_speed.py; writes review_speed.csv beside it.
 
 From the key that accepts an image to the next image on the screen, on loopback in headless Chromium, with
-small and large images in turn; and the time until 100,000 boxes are listed, in a new process, for a new review
-and for one that goes on. Wall times depend on what else the machine does: the load is written beside them, and
-the processor time.
+small and large images in turn; and the time until 100,000 boxes are listed, in a new process, for a new
+review and for one that goes on. Wall times depend on what else the machine does: the load is written beside
+them, and the processor time.
 """
 
 import csv

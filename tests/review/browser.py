@@ -67,7 +67,7 @@ class Reviewer:
         if name is not None:
             self.page.get_by_label("Name", exact=True).fill(name)
             self.page.keyboard.press("Enter")
-            self.page.locator("body[data-image]").wait_for()
+            self.page.locator('body:not([data-image=""])[data-image]').wait_for()
 
     @property
     def image(self):

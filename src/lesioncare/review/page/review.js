@@ -50,8 +50,8 @@ function drawLists() {
 
 async function refreshProgress() {
   progress = await get("api/progress", { ...readFilter($("filter")), status: "any", reviewer });
-  if (queue.current) drawLists();
-  else showEnd();
+  if (queue.at >= queue.items.length) showEnd();
+  else drawLists();
 }
 
 // ---- going from image to image
@@ -271,7 +271,6 @@ const actions = {
   arrow,
   zoomIn: () => zoom(1.25),
   zoomOut: () => zoom(0.8),
-  fit: () => stage.fit(),
   layer: () => layers.next(),
   name: () => askName(reviewer),
   escape: () => {
