@@ -49,7 +49,18 @@ def main() -> None:
         rows = _review(boxes, images, given.pause)
         _write(rows)
         _run("boxes", "review", boxes, "--export", reviewed, "--only-accepted")
-        words = ["--boxes", reviewed, "--images", images, "--model", "test_resnet", "--weights", "none"]
+        words = [
+            "--attend",
+            "all",
+            "--boxes",
+            reviewed,
+            "--images",
+            images,
+            "--model",
+            "test_resnet",
+            "--weights",
+            "none",
+        ]
         words += ["--epochs", 1, "--image-size", 64, "--group-column", "lesion_id", "--accelerator", "cpu"]
         _run("train", folder / "table.csv", *words, "--output", folder / "run")
 

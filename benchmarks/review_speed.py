@@ -1,15 +1,12 @@
 """How fast the review page is: python benchmarks/review_speed.py; writes review_speed.csv beside it.
 
 From the key that accepts an image to the next image on the screen, on loopback in headless Chromium, with
-small and large images in turn; and the time until 100,000 boxes are listed, in a new process, for a new
-review and for one that goes on. Wall times depend on what else the machine does: the load is written beside
-them, and the processor time.
+small and large images in turn. The times depend on what else the machine does: its load is beside them.
 """
 
 import csv
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -31,7 +28,6 @@ SIZES = ((200, 150), (3000, 2000))
 PACES = {"a key every 0.7 s": 700, "a key as soon as the next image is there": 0}
 IMAGES = 60
 ROUNDS = 2
-MANY = 100_000
 
 CLOCK = """() => {
   window.times = [];
@@ -43,26 +39,12 @@ CLOCK = """() => {
   }))).observe(document.body, { attributeFilter: ["data-image"] });
 }"""
 
-OPEN = """
-import sys, time
-from pathlib import Path
-start = time.perf_counter()
-from lesioncare.review.opening import open_review
-from lesioncare.review.store import Filter
-imported = time.perf_counter()
-review = open_review(Path(sys.argv[1]))
-lines = review.queue("anna", Filter(), "todo", (-1.0, 0), 50)
-review.progress("anna", Filter())
-print(time.perf_counter() - imported, imported - start, time.process_time(), len(lines))
-"""
-
 
 def main() -> None:
     """Measure, print, and write the CSV."""
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as folder:
         rows += _key_to_image(Path(folder))
-        rows += _opening(Path(folder))
     with Path(__file__).with_suffix(".csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["what", "condition", "n", "median", "percentile_95", "unit", "load"])
@@ -128,30 +110,6 @@ def _session(browser, folder: Path, name: str, pause: int) -> list[float]:  # no
     assert kept == IMAGES - 1, f"{kept} of {IMAGES - 1} decisions were kept; the page said {anna.errors}"
     review.close()
     return list(times)
-
-
-def _opening(folder: Path) -> list[list[object]]:
-    rng = np.random.default_rng(0)
-    boxes = [
-        Box(f"{n:06d}.jpg", 20, 20, 100, 100, label="df", source="mbd", score=score)
-        for n, score in enumerate(rng.random(MANY).tolist())
-    ]
-    file = folder / "many.json"
-    write_boxes(BoxSet.of(boxes, {box.image: (200, 150) for box in boxes}), file)
-    found: dict[str, list[list[float]]] = {"new": [], "goes on": []}
-    for _ in range(ROUNDS):
-        Path(f"{file}.review").unlink(missing_ok=True)
-        for times in found.values():
-            words = [sys.executable, "-c", OPEN, str(file)]
-            done = subprocess.run(words, capture_output=True, text=True, check=True)
-            times.append([float(word) for word in done.stdout.split()])
-    rows: list[list[object]] = []
-    for what, times in found.items():
-        for place, meaning in ((0, "wall time"), (2, "processor time, imports included")):
-            values = [one[place] for one in times]
-            row = [f"{MANY} boxes listed, {what}", meaning, ROUNDS, round(statistics.median(values), 2)]
-            rows.append([*row, round(max(values), 2), "s", round(os.getloadavg()[0], 1)])
-    return rows
 
 
 if __name__ == "__main__":

@@ -104,6 +104,9 @@ def create_store(path: Path, boxset: BoxSet, boxes_file: str) -> None:
     """
     with writing_file(path) as temporary, closing(sqlite3.connect(temporary)) as connection:
         temporary.chmod(0o600)
+        # Nobody reads the file yet, and it is put on the disk as a whole.
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(_TABLES)
         meta = {
             "format": _FORMAT,
