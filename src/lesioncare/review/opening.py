@@ -1,5 +1,8 @@
 """Beginning a review, or going on with one."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lesioncare.boxes.formats import read_boxes
@@ -41,10 +44,11 @@ def open_review(
         raise ReviewError(f"{boxes}: is gone; {path} is the review of it. Put the boxes back.")
     if not path.exists():
         needs_images = image_root if format == "yolo" or boxes.is_dir() else None
-        boxset = read_boxes(boxes, format, image_root=needs_images)
-        if not boxset.images:
-            raise ReviewError(f"{boxes}: holds no image, so there is nothing to review.")
-        create_store(path, boxset, fingerprint(boxes))
+        with _no_collection():
+            boxset = read_boxes(boxes, format, image_root=needs_images)
+            if not boxset.images:
+                raise ReviewError(f"{boxes}: holds no image, so there is nothing to review.")
+            create_store(path, boxset, fingerprint(boxes))
     review = Review(path, independent=independent)
     if review.store.meta["boxes"] != fingerprint(boxes):
         review.close()
@@ -53,3 +57,15 @@ def open_review(
             "with --review NEW."
         )
     return review
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no garbage: among a million new objects, all in use, that takes a fifth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
