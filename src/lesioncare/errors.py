@@ -6,12 +6,13 @@
     ├── DataError       a table, an image, a box or a split cannot be used
     ├── ConfigError     an option has a value that cannot work
     ├── ModelError      a model cannot be built, loaded, cut or watched
+    ├── ReviewError     a review of boxes cannot be opened, changed or exported
     └── RunError        a run directory cannot be created, resumed or read
 
 A message says what is wrong, where (file, row, column, option), and what to do about it.
 """
 
-__all__ = ["ConfigError", "DataError", "LesionCareError", "ModelError", "RunError"]
+__all__ = ["ConfigError", "DataError", "LesionCareError", "ModelError", "ReviewError", "RunError"]
 
 
 class LesionCareError(Exception):
@@ -33,6 +34,10 @@ class ConfigError(LesionCareError):
 
 class ModelError(LesionCareError):
     """A model cannot be built, loaded, cut or watched."""
+
+
+class ReviewError(LesionCareError):
+    """A review of boxes cannot be opened, changed or exported."""
 
 
 class RunError(LesionCareError):

@@ -119,7 +119,14 @@ def check_name(name: str, what: str) -> str:
     Raises:
         DataError: the name is none; `what` says in the message what it names.
     """
-    if not name or name != name.strip() or len(name) > MAX_NAME or any(map(_unwritable, name)):
+    # What most names are, printable ASCII, is told at once: a file may hold a hundred thousand.
+    plain = name.isascii() and name.isprintable()
+    if (
+        not name
+        or name != name.strip()
+        or len(name) > MAX_NAME
+        or (not plain and any(map(_unwritable, name)))
+    ):
         raise DataError(
             f"{what} must be text of 1 to {MAX_NAME} characters without outer blanks, line breaks or "
             f"control characters, but got {name[:40]!r}. Rename it."

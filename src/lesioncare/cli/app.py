@@ -51,7 +51,6 @@ for command, panel in (
     (evaluate.evaluate, "Train and test"),
     (audit.audit, "Train and test"),
     (predict.predict, "Train and test"),
-    (report.report, "Train and test"),
     (splits.splits, "Data"),
 ):
     app.command(
@@ -59,6 +58,7 @@ for command, panel in (
         epilog=sys.modules[command.__module__].EXAMPLES,
         rich_help_panel=panel,
     )(command)
+app.add_typer(report.report_app, rich_help_panel="Train and test")
 app.add_typer(boxes.boxes_app, rich_help_panel="Data")
 app.add_typer(segmenter.segmenter_app, rich_help_panel="Data")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lesioncare.cli import boxes_make
+from lesioncare.cli import boxes_make, boxes_review
 from lesioncare.errors import ConfigError
 
 __all__ = ["boxes_app"]
@@ -14,6 +14,7 @@ FORMATS = "coco, voc, yolo, csv, rsna, parquet, labelstudio"
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "lesioncare boxes make photos/ --output boxes.json\n\n"
+    "lesioncare boxes review boxes.json --images photos/\n\n"
     "lesioncare boxes convert labels.json boxes.csv\n\n"
     "lesioncare boxes convert voc/ yolo/ --to yolo --images photos/\n\n"
     "lesioncare boxes convert marks.csv coco.json --columns image=name,x1=l,y1=t,x2=r,y2=b\n\n"
@@ -42,10 +43,11 @@ boxes_app = typer.Typer(
     name="boxes",
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Make, convert, look at, count and check lesion boxes.",
+    help="Make, review, convert, look at, count and check lesion boxes.",
     epilog=EXAMPLES,
 )
 boxes_app.command(epilog=boxes_make.EXAMPLES)(boxes_make.make)
+boxes_app.command(epilog=boxes_review.EXAMPLES)(boxes_review.review)
 
 
 @boxes_app.command()

@@ -9,7 +9,6 @@ from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,6 +16,7 @@ from lesioncare.errors import DataError
 from lesioncare.evaluation import RunResult
 from lesioncare.evaluation.metrics import decide
 from lesioncare.images import read_image
+from lesioncare.overlay import COLOURMAP, overlay
 from lesioncare.report.text import percent
 from lesioncare.report.views import Arm, BoxMark, Example, Gallery, Tile
 
@@ -32,8 +32,6 @@ __all__ = [
     "overlay",
 ]
 
-COLOURMAP = "viridis"
-"""Perceptually uniform, and readable with every common colour vision."""
 _SIDE = 256
 _QUALITY = 80
 _MOST_EXAMPLES = 24
@@ -112,21 +110,6 @@ def _rule(runs: Sequence[RunResult], picks: Sequence[Pick]) -> str:
         f"(fixed seed), among its images with a box where it has any. {shown} The first kind is extreme on "
         "purpose; the second is typical."
     )
-
-
-def overlay(image: Image.Image, cam: NDArray[np.floating]) -> Image.Image:
-    """A map over an image, stretched to it bilinearly; the weaker the map, the more the image shows.
-
-    Args:
-        image: RGB.
-        cam: map [h, w] in [0, 1]; NaN counts as 0.
-    """
-    clean = np.clip(np.nan_to_num(np.asarray(cam, dtype=np.float32)), 0, 1)
-    value = np.asarray(Image.fromarray(clean).resize(image.size, Image.Resampling.BILINEAR))
-    colour = colormaps[COLOURMAP](value)[..., :3] * 255
-    opacity = (0.2 + 0.45 * value)[..., None]
-    blended = (1 - opacity) * np.asarray(image, dtype=np.float32) + opacity * colour
-    return Image.fromarray(blended.round().astype(np.uint8))
 
 
 def draw_example(pick: Pick, runs: Sequence[RunResult], arms: Sequence[Arm]) -> Example:
