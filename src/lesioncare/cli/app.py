@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from lesioncare.allocator import keep_freed_memory
-from lesioncare.cli import audit, boxes, compare, demo, evaluate, predict, report, segmenter, splits, train
+from lesioncare.cli import (
+    audit,
+    boxes,
+    compare,
+    demo,
+    evaluate,
+    import_,
+    predict,
+    report,
+    segmenter,
+    splits,
+    train,
+)
 from lesioncare.errors import LesionCareError
 
 __all__ = ["app", "main"]
@@ -52,9 +64,11 @@ for command, panel in (
     (audit.audit, "Train and test"),
     (predict.predict, "Train and test"),
     (report.report, "Train and test"),
+    (import_.import_, "Data"),
     (splits.splits, "Data"),
 ):
     app.command(
+        name=command.__name__.rstrip("_"),
         help=_paragraphs(command.__doc__),
         epilog=sys.modules[command.__module__].EXAMPLES,
         rich_help_panel=panel,
