@@ -11,6 +11,7 @@ from lesioncare.cli import (
     audit,
     boxes,
     compare,
+    data_check,
     demo,
     evaluate,
     import_,
@@ -73,6 +74,7 @@ for command, panel in (
         epilog=sys.modules[command.__module__].EXAMPLES,
         rich_help_panel=panel,
     )(command)
+app.add_typer(data_check.data_app, rich_help_panel="Data")
 app.add_typer(boxes.boxes_app, rich_help_panel="Data")
 app.add_typer(segmenter.segmenter_app, rich_help_panel="Data")
 
