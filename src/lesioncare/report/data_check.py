@@ -134,20 +134,20 @@ def leak_sentence(leak: Leak | None, what: str) -> str:
     """
     if leak is None:
         return ""
-    own = "their lesion or patient" if what == "group" else "an image that looks the same"
+    of_group = what == "group"
     if not leak.shared:
-        return "No lesion or patient has two images." if what == "group" else "No two images are alike."
-    share = text.percent(leak.leaked / leak.images)
-    return (
-        f"Random splits leak: {text.count(leak.shared)} of {text.count(leak.images)} images share {own} with "
-        f"another. A random {leak.folds}-fold split of single images would test "
-        f"{text.count(round(leak.leaked))} of them ({share} of all) while another of the same "
-        f"{'lesion or patient' if what == 'group' else 'look'} is trained on. "
-        + (
-            "lesioncare keeps each group on one side; scikit-learn does with StratifiedGroupKFold only."
-            if what == "group"
-            else "Give them one group."
+        return "No lesion or patient has two images." if of_group else "No two images look the same."
+    numbers = f"{text.count(leak.shared)} of {text.count(leak.images)} images"
+    leaked = f"{text.count(round(leak.leaked))} of them ({text.percent(leak.leaked / leak.images)} of all)"
+    split = f"a random {leak.folds}-fold split of single images would test {leaked}"
+    if of_group:
+        return (
+            f"Random splits leak lesions or patients: {numbers} share theirs with another, and {split} while "
+            "another image of the same one is trained on. lesioncare keeps each group on one side; "
+            "scikit-learn does so only with StratifiedGroupKFold."
         )
+    return (
+        f"{numbers} look the same as another, and {split} while a twin is trained on. Give twins one group."
     )
 
 

@@ -50,8 +50,12 @@ class Tree:
             name: file name, with or without its suffix.
             within: text that a folder of the path has, to tell parts that number alike.
         """
-        found = self._by_name.get(name, [])
+        found = self.all_of(name)
         return next((path for path in found if not within or within in path.rpartition("/")[0]), None)
+
+    def all_of(self, name: str) -> list[str]:
+        """Paths of all images of this file name or stem."""
+        return self._by_name.get(name, [])
 
     def find(self, *names: str) -> Path | None:
         """The first file that has one of these names, whatever its case; nearer to the root wins."""

@@ -73,8 +73,7 @@ def _found(tree: Tree, settings: Settings, parts: list[tuple[str | None, Path, B
     splits: dict[str, str | None] = {}
     missing = 0
     for split, file, boxset in parts:
-        near = file.parent.relative_to(tree.root).as_posix() if file.suffix == ".json" else ""
-        paths = {image: _path(tree, image, near) for image in boxset.images}
+        paths = {image: _path(tree, image, file) for image in boxset.images}
         there = {image: path for image, path in paths.items() if path is not None}
         missing += len(paths) - len(there)
         named = _renamed(boxset, there)
@@ -99,11 +98,18 @@ def _found(tree: Tree, settings: Settings, parts: list[tuple[str | None, Path, B
     return Found(records, tuple(boxes), counts, tuple(notes))
 
 
-def _path(tree: Tree, image: str, near: str) -> str | None:
+def _path(tree: Tree, image: str, annotations: Path) -> str | None:
+    """The image's path: as it is written; else of those of its name the one that the annotations fit best."""
     if (tree.root / image).is_file():
         return image
-    folder, _, name = image.rpartition("/")
-    return tree.image(name, folder or ("" if near == "." else near)) or tree.image(name, folder)
+    told, _, name = image.rpartition("/")
+
+    def fit(path: str) -> tuple[bool, bool, bool]:
+        folder = path.rpartition("/")[0]
+        beside = (tree.root / folder).is_relative_to(annotations.parent)
+        return told in folder, folder.rpartition("/")[2] in annotations.stem, beside
+
+    return max(tree.all_of(name), key=fit, default=None)
 
 
 COCO = Layout(
