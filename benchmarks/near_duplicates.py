@@ -1,9 +1,9 @@
 """How well near-duplicates are found: `python benchmarks/near_duplicates.py`.
 
-BUSI comes with a list of 137 pairs. That list was itself made from correlations of thumbnails, so that a recall and
-precision of 1 shows that the check does the same, not that people would. HAM10000 gives an independent
-measure: no list, but lesions, so that two images of one lesion are no false alarm. Perceptual hashes of 64 bits
-(OpenCV's pHash) stand beside it. Writes near_duplicates.csv beside this file.
+The copy of BUSI comes with a list of 137 pairs. That list was itself made from correlations of thumbnails, so
+that a recall and precision of 1 shows that the check does the same, not that people would. HAM10000 gives an
+independent measure: no list, but lesions, so that two images of one lesion are no false alarm. Perceptual
+hashes of 64 bits (OpenCV's pHash) stand beside it. Writes near_duplicates.csv beside this file.
 """
 
 import os

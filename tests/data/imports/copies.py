@@ -389,8 +389,7 @@ COPIES = {
             "stage_2_train_images/00436515.dcm": "Lung Opacity",
             "stage_2_train_images/000924cf.dcm": "Normal",
         },
-        (("stage_2_train_images/0004cfab.dcm",), ("stage_2_train_images/00436515.dcm",))
-        + (("stage_2_train_images/000924cf.dcm",),),
+        tuple((f"stage_2_train_images/{name}.dcm",) for name in ("0004cfab", "00436515", "000924cf")),
         {},
         (  # half of what the table says: the images are 512 pixels and not 1024
             ("stage_2_train_images/00436515.dcm", "Lung Opacity", (132, 76, 238.5, 265.5)),

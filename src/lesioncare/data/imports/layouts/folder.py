@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from tqdm import tqdm
+
 from lesioncare.data.imports.layout import Found, Layout, Record, Settings
 from lesioncare.data.imports.tree import Tree
 from lesioncare.dicom import DICOM_SUFFIXES, dicom_patient
@@ -31,7 +33,7 @@ def split_and_class(path: str) -> tuple[str | None, str | None]:
 
 def _read(tree: Tree, settings: Settings) -> Found:
     records, loose, patients = [], 0, 0
-    for path in tree.images:
+    for path in tqdm(tree.images, desc="Headers", unit="image", leave=False, disable=None):
         split, label = split_and_class(path)
         if label is None:
             loose += 1
