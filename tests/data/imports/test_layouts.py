@@ -198,6 +198,28 @@ def test_a_faulty_coco_file_is_told_and_other_json_is_not_taken(copy, tmp_path):
         import_dataset("coco", source, tmp_path / "other")
 
 
+def test_names_alone_make_no_masks_in_a_class_folder(tmp_path):
+    for seed, name in enumerate(("with_mask/a.png", "with_mask/a_mask.png", "without/b_lesion.png")):
+        picture(tmp_path / "source" / name, seed)
+    done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
+    assert labels(done) == {"with_mask/a.png": "with_mask", "without/b_lesion.png": "without"}
+    assert any(note.startswith("1 masks") for note in done.notes)
+
+
+def test_a_rule_for_several_findings_is_refused_where_there_is_one_label(copy, tmp_path):
+    with pytest.raises(ConfigError, match="every image has one label already"):
+        import_dataset("busi", copy("busi"), tmp_path / "out", Settings(LabelRule("benign")))
+
+
+def test_images_may_lie_in_one_folder(copy, tmp_path):
+    source = copy("isic2018-task3")
+    (source / "images").mkdir()
+    for path in [*source.glob("*_Input/*.jpg")]:
+        path.rename(source / "images" / path.name)
+    done = import_dataset("isic2018-task3", source, tmp_path / "out")
+    assert done.splits == {"train": 3, "test": 1}
+
+
 def test_an_unknown_layout_lists_the_known_ones(tmp_path):
     with pytest.raises(ConfigError, match="Choose from folder, coco, yolo, ham10000"):
         import_dataset("skin", tmp_path, tmp_path / "out")

@@ -255,6 +255,15 @@ def test_twins_of_twins_are_one_cluster(tmp_path):
     assert found[0] == found[1] == found[3] != found[2]
 
 
+def test_of_very_many_twins_only_the_first_are_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr("lesioncare.data.quality.twins.MAX_TWINS", 7)
+    for number in range(6):
+        smooth(0).save(tmp_path / f"{number}.jpg", quality=60 + 5 * number)
+    found, whole = find_twins(scan_images([str(tmp_path / f"{number}.jpg") for number in range(6)]))
+    assert not whole
+    assert len(found) == 7
+
+
 def test_thumbnails_have_length_one_or_none():
     ramp = np.arange(256).reshape(16, 16)
     assert np.linalg.norm(normalised(ramp)) == pytest.approx(1)

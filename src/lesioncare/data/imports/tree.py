@@ -36,12 +36,12 @@ class Tree:
     @cached_property
     def images(self) -> tuple[str, ...]:
         """Paths of all image files that are no masks, relative to the root."""
-        return tuple(path for path in self._pictures if not is_mask(path))
+        return tuple(path for path in self.pictures if not is_mask(path))
 
     @cached_property
     def masks(self) -> tuple[str, ...]:
         """Paths of the image files that are masks, by their name or their folder's."""
-        return tuple(path for path in self._pictures if is_mask(path))
+        return tuple(path for path in self.pictures if is_mask(path))
 
     def image(self, name: str, within: str = "") -> str | None:
         """Path of the image of this file name or stem, the first of several; None where there is none.
@@ -85,14 +85,14 @@ class Tree:
         frame.attrs["path"] = path
         return frame
 
-    def locate(self, names: Iterable[str], within: str = "") -> tuple[dict[str, str], list[str]]:
+    def locate(self, names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
         """Paths of the images that are there, by name, and a sentence about those that are not.
 
         Raises:
             DataError: none is there.
         """
         wanted = list(dict.fromkeys(names))
-        found = {name: path for name in wanted if (path := self.image(name, within)) is not None}
+        found = {name: path for name in wanted if (path := self.image(name)) is not None}
         missing = [name for name in wanted if name not in found]
         if not found:
             raise DataError(
@@ -103,7 +103,8 @@ class Tree:
         return found, [note] if missing else []
 
     @cached_property
-    def _pictures(self) -> list[str]:
+    def pictures(self) -> list[str]:
+        """Paths of all image files, masks or not."""
         found = files_below(self.root, IMAGE_SUFFIXES)
         # What macOS packs beside the files has their names.
         return [path for path in found if not path.rpartition("/")[2].startswith("._")]
@@ -111,7 +112,7 @@ class Tree:
     @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
         named: dict[str, list[str]] = {}
-        for path in self.images:
+        for path in (*self.images, *self.masks):
             name = path.rpartition("/")[2]
             for key in {name, stem_of(name)}:
                 named.setdefault(key, []).append(path)

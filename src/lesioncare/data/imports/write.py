@@ -17,7 +17,7 @@ from lesioncare.data.imports.catalogue import layout_of
 from lesioncare.data.imports.layout import Count, Found, Layout, Record, Settings
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.data.imports.tree import Tree
-from lesioncare.errors import DataError
+from lesioncare.errors import ConfigError, DataError
 from lesioncare.rawtable import first_few
 
 __all__ = ["Imported", "import_dataset"]
@@ -83,13 +83,16 @@ def import_dataset(
         key_file: keeps the key that patients are hashed with, so that several tables agree.
 
     Raises:
-        ConfigError: there is no such layout, or the label rule does not fit.
+        ConfigError: there is no such layout, or the label rule does not fit it.
         DataError: the files are not of this layout, or the output cannot be written; the message says where.
     """
     layout = layout_of(name)
+    settings = settings or Settings()
+    if settings.rule.finding is not None and not layout.multi_label:
+        raise ConfigError(f"--label-rule: in {name} every image has one label already. Leave the option out.")
     check_folder(output, None)
     tree = Tree(path)
-    found = layout.read(tree, settings or Settings())
+    found = layout.read(tree, settings)
     _check(found, tree)
     twins = () if found.pixels else _twins(tree.root, found.records)
     key = group_key(key_file) if found.patients else b""

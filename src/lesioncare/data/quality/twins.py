@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
 
 from lesioncare.data.quality.scan import Scan
 
@@ -39,10 +40,15 @@ def find_twins(scan: Scan, similarity: float = SIMILARITY) -> tuple[list[Twin], 
     """All pairs of at least this similarity, and whether the list is whole (see `MAX_TWINS`)."""
     pairs = dict.fromkeys(_identical(scan.digests), 1.0)
     whole = True
-    for start in range(0, len(scan.thumbnails), _BLOCK):
+    starts = range(0, len(scan.thumbnails), _BLOCK)
+    for start in tqdm(starts, "Twins", unit="block", leave=False, disable=None):
         block = scan.thumbnails[start : start + _BLOCK]
         products = block @ scan.thumbnails[start:].T
-        first, second = np.nonzero(np.triu(products >= similarity, 1))
+        alike = np.triu(products >= similarity, 1)
+        counted = alike.sum(axis=1).cumsum()
+        # Where most are alike, all pairs would fill the memory.
+        rows = int(np.searchsorted(counted, MAX_TWINS, side="right")) + 1
+        first, second = np.nonzero(alike[:rows])
         for i, j in zip(first.tolist(), second.tolist(), strict=True):
             pairs.setdefault((start + i, start + j), float(products[i, j]))
         if len(pairs) > MAX_TWINS:

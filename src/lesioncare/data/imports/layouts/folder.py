@@ -1,9 +1,11 @@
 """An image folder per class, perhaps below train, val and test: the common ground of many data sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
+from lesioncare.boxes.formats.folder import stem_of
+from lesioncare.boxes.formats.masks import MASK_NAME
 from lesioncare.data.imports.layout import Found, Layout, Record, Settings
 from lesioncare.data.imports.tree import Tree
 from lesioncare.dicom import DICOM_SUFFIXES, dicom_patient
@@ -32,8 +34,9 @@ def split_and_class(path: str) -> tuple[str | None, str | None]:
 
 
 def _read(tree: Tree, settings: Settings) -> Found:
+    pictures, masks = _without_masks(tree.pictures)
     records, loose, patients = [], 0, 0
-    for path in tqdm(tree.images, desc="Headers", unit="image", leave=False, disable=None):
+    for path in tqdm(pictures, desc="Headers", unit="image", leave=False, disable=None):
         split, label = split_and_class(path)
         if label is None:
             loose += 1
@@ -51,12 +54,24 @@ def _read(tree: Tree, settings: Settings) -> Found:
             "name the folder that holds them."
         )
     notes = [f"{loose} images outside a folder of a class were left out."] if loose else []
+    notes += [f"{masks} masks, named like an image beside them, were left out."] if masks else []
     if patients:
         notes.append(f"Groups are the patients of the DICOM headers, hashed, of {patients} images.")
         return Found(tuple(records), notes=tuple(notes), patients=True)
     records = [Record(record.image, record.label, None, record.split) for record in records]
     notes.append("Nothing tells which images show the same patient or lesion: there is no group column.")
     return Found(tuple(records), notes=tuple(notes))
+
+
+def _without_masks(pictures: Sequence[str]) -> tuple[list[str], int]:
+    """Leave out a_mask.png where a.png is beside it; a name alone makes no mask here."""
+    stems = {stem_of(path) for path in pictures}
+    kept = [
+        path
+        for path in pictures
+        if not (MASK_NAME.search(stem_of(path)) and MASK_NAME.sub("", stem_of(path)) in stems)
+    ]
+    return kept, len(pictures) - len(kept)
 
 
 FOLDER = Layout(

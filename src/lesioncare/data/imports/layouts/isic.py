@@ -82,7 +82,7 @@ def _challenge(
         if tree.find(name) is None:
             continue
         labels = one_hot(tree.table([name], ["image"]), "image")
-        paths, missing = tree.locate(labels, f"_{word}_")
+        paths, missing = tree.locate(labels)
         counts.append(Count(f"{split} images", len(paths), published.get(split)))
         notes += [f"{split}: {note}" for note in missing]
         part = split if settings.official_split else None
