@@ -33,7 +33,7 @@ def show_check(check: DataCheck) -> None:
 
 
 def _show_classes(check: DataCheck) -> None:
-    parts = list(dict.fromkeys(part for counts in check.classes.values() for part in counts))
+    parts = check.parts
     if not parts:
         return
     table = Table("Class", *map(escape, parts), "Images")

@@ -109,7 +109,7 @@ def build_check_page(check: DataCheck, path: Path, *, pictures: bool = True) -> 
         lead=summary(check),
         sentences=(*(leak_sentence(check.groups, "group"),) * (check.groups is not None), *_alike(check)),
         facts=_facts(check),
-        parts=_parts(check),
+        parts=check.parts,
         classes=_classes(check),
         sections=tuple(_section(check, kind, pictures) for kind in check.counts),
         histograms=_histograms(check),
@@ -167,14 +167,8 @@ def _facts(check: DataCheck) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _parts(check: DataCheck) -> tuple[str, ...]:
-    parts = list(dict.fromkeys(part for counts in check.classes.values() for part in counts))
-    order = ["train", "val", "valid", "validation", "test"]
-    return tuple(sorted(parts, key=lambda part: order.index(part) if part in order else -1))
-
-
 def _classes(check: DataCheck) -> tuple[ClassCounts, ...]:
-    parts = _parts(check)
+    parts = check.parts
     most = max((count for counts in check.classes.values() for count in counts.values()), default=1)
     sums = {part: sum(counts.get(part, 0) for counts in check.classes.values()) for part in parts}
     return tuple(

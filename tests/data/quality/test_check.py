@@ -175,6 +175,7 @@ def test_classes_are_counted_by_part(place):
     rows = [f"{n}.png,{'nv' if n < 7 else 'df'},{'train' if n < 8 else 'test'}" for n in range(10)]
     found = place(*rows, header="image,label,split")
     assert found.classes == {"nv": {"test": 0, "train": 7}, "df": {"test": 2, "train": 1}}
+    assert found.parts == ("train", "test")
 
 
 def test_a_table_without_labels_can_be_checked(place):

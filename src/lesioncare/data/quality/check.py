@@ -73,6 +73,13 @@ class DataCheck:
         table = pd.crosstab(labels, parts.loc[labels.index])
         return {name: dict(table.loc[name].astype(int)) for name in labels.value_counts().index}
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Parts that `classes` counts, in the order of their use."""
+        parts = dict.fromkeys(part for counts in self.classes.values() for part in counts)
+        order = list(SIDES)
+        return tuple(sorted(parts, key=lambda part: order.index(part) if part in order else len(order)))
+
     def records(self) -> pd.DataFrame:
         """The findings with rows and images, for a file of one's own; the images' names may tell patients."""
         names = dict(zip(self.rows["row"], self.rows["image"], strict=True))
