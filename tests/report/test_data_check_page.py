@@ -53,7 +53,7 @@ def test_no_image_group_or_patient_is_named(page):
 
 def test_each_kind_has_a_section_with_its_number_and_pictures(check, page):
     for kind, count in check.counts.items():
-        assert f'<h2 class="kind">{kind} <span class="number">{count}</span></h2>' in page
+        assert f'<h2 class="kind">{kind.capitalize()} <span class="number">{count}</span></h2>' in page
     assert "row 2" in page
     assert page.count("data:image/jpeg;base64,") >= 4
 

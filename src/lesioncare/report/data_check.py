@@ -253,7 +253,7 @@ def _histogram(
         return None
     low, high = ends or (0.0, float(known.max()))
     counts, _ = np.histogram(known, _BINS, (low, high))
-    told = f"median {np.median(known):.0f}, from {known.min():.0f} to {known.max():.0f}"
+    told = f"Median {np.median(known):.0f}, from {known.min():.0f} to {known.max():.0f}"
     heights = tuple((100 * counts / counts.max()).round(2).tolist())
     return Histogram(title, f"{meaning} {told}.", heights, f"{low:.0f}", f"{high:.0f}", f"{title}: {told}")
 

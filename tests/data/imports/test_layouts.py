@@ -1,12 +1,13 @@
 """What only some layouts do: label rules, hashed patients, copies that are partial, doubled or damaged."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lesioncare.data.imports import LabelRule, Settings, import_dataset
+from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
 from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.errors import ConfigError, DataError
@@ -218,6 +219,11 @@ def test_images_may_lie_in_one_folder(copy, tmp_path):
         path.rename(source / "images" / path.name)
     done = import_dataset("isic2018-task3", source, tmp_path / "out")
     assert done.splits == {"train": 3, "test": 1}
+
+
+def test_the_documentation_tells_what_each_layout_expects():
+    text = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in LAYOUTS)
 
 
 def test_an_unknown_layout_lists_the_known_ones(tmp_path):

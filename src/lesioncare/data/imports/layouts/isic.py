@@ -138,7 +138,7 @@ def _read_2020(tree: Tree, _: Settings) -> Found:
         notes.append("Without ISIC_2020_Training_Duplicates.csv the 425 known duplicates stay in.")
     counts = (
         Count("images in the table", len(frame), 33126),
-        Count("patients in the table", frame["patient_id"].nunique(), 2056),
+        Count("patients in the table", frame.loc[frame["patient_id"] != "", "patient_id"].nunique(), 2056),
     )
     return Found(
         tuple(records), (), counts, tuple(notes), patients=True, labels=Counter(kept["benign_malignant"])
