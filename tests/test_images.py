@@ -25,9 +25,25 @@ def test_deep_grey_is_stretched_to_eight_bits(tmp_path, dtype):
     assert np.asarray(read_image(tmp_path / "deep.tif"))[0, :, 0].tolist() == [0, 128, 255]
 
 
-def test_even_deep_grey_is_black(tmp_path):
-    Image.fromarray(np.full((2, 2), 4000, dtype=np.uint16)).save(tmp_path / "even.png")
-    assert np.asarray(read_image(tmp_path / "even.png")).max() == 0
+@pytest.mark.parametrize(
+    ("dtype", "value", "expected"),
+    [
+        (np.uint16, 65535, 255),
+        (np.uint16, 0, 0),
+        (np.uint16, 32896, 128),
+        (np.int32, -5, 0),
+        (np.float32, 1.0, 255),
+        (np.float32, 0.5, 128),
+        (np.float32, 65535.0, 255),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_even_deep_grey_keeps_its_brightness(tmp_path, dtype, value, expected, suffix):
+    if suffix == "png" and dtype is not np.uint16:
+        pytest.skip("PNG holds 16 bits without a sign")
+    path = tmp_path / f"even.{suffix}"
+    Image.fromarray(np.full((2, 3), value, dtype=dtype)).save(path)
+    assert np.unique(np.asarray(read_image(path))).tolist() == [expected]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])

@@ -1,4 +1,4 @@
-"""Reading one image file: upright, 8-bit RGB, or a clear error."""
+"""Reading one image file, DICOM included: upright, 8-bit RGB, or a clear error."""
 
 import struct
 import zlib
@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
 
+from lesioncare.dicom import DICOM_SUFFIXES, dicom_size, is_dicom, read_dicom
 from lesioncare.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = _PICTURE_SUFFIXES | DICOM_SUFFIXES
 MAX_PIXELS = 170_000_000
 """Larger images are refused before their pixels are decoded."""
 
@@ -23,12 +25,15 @@ def read_image(path: Path) -> Image.Image:
     """Decode an image file completely, turned upright by its EXIF tag, as 8-bit RGB.
 
     A grey image of more than 8 bits is stretched linearly from its own darkest and brightest pixel
-    to 0 and 255, because its unit is unknown.
+    to 0 and 255, because its unit is unknown; one without any contrast keeps its brightness (see
+    `_even`). For DICOM see `lesioncare.dicom.read_dicom`.
 
     Raises:
         DataError: the file is missing, is not an image, is truncated or claims more than
             `MAX_PIXELS` pixels. The message names the file.
     """
+    if _is_dicom(path):
+        return Image.fromarray(read_dicom(path, MAX_PIXELS))
     with _open(path) as image:
         try:
             return _eight_bit(ImageOps.exif_transpose(image)).convert("RGB")
@@ -42,6 +47,8 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: as for `read_image`.
     """
+    if _is_dicom(path):
+        return dicom_size(path, MAX_PIXELS)
     with _open(path) as image:
         try:
             width, height = _stored_size(image)
@@ -49,6 +56,11 @@ def image_size(path: Path) -> tuple[int, int]:
         except _DAMAGE as error:
             raise DataError(f"{path}: the image is damaged ({error}). Replace the file.") from error
         return (height, width) if turned else (width, height)
+
+
+def _is_dicom(path: Path) -> bool:
+    # The files of most data sets need not be opened to know.
+    return path.suffix.lower() not in _PICTURE_SUFFIXES and is_dicom(path)
 
 
 def _open(path: Path) -> Image.Image:
@@ -82,5 +94,16 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     low, high = values.min(), values.max()
     if not np.isfinite([low, high]).all():
         raise ValueError("pixels that are not finite numbers")
-    scaled = (values - low) * (255 / max(high - low, 1e-12))
+    if low == high:
+        return Image.new("L", image.size, _even(float(low), image.mode))
+    scaled = (values - low) * (255 / (high - low))
     return Image.fromarray(scaled.round().astype(np.uint8))
+
+
+def _even(value: float, mode: str) -> int:
+    """Brightness 0 to 255 of an image whose pixels all have this value.
+
+    The range is [0, 1] where a float fits, and 16 bits otherwise: an all-white image stays white.
+    """
+    largest = 1.0 if mode.startswith("F") and value <= 1 else 65535.0
+    return round(255 * min(max(value / largest, 0.0), 1.0))

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from lesioncare.allocator import keep_freed_memory
-from lesioncare.cli import audit, boxes, compare, demo, evaluate, predict, report, segmenter, splits, train
+from lesioncare.cli import (
+    audit,
+    boxes,
+    compare,
+    data_check,
+    demo,
+    evaluate,
+    import_,
+    predict,
+    report,
+    segmenter,
+    splits,
+    train,
+)
 from lesioncare.errors import LesionCareError
 
 __all__ = ["app", "main"]
@@ -51,14 +64,17 @@ for command, panel in (
     (evaluate.evaluate, "Train and test"),
     (audit.audit, "Train and test"),
     (predict.predict, "Train and test"),
+    (import_.import_, "Data"),
     (splits.splits, "Data"),
 ):
     app.command(
+        name=command.__name__.rstrip("_"),
         help=_paragraphs(command.__doc__),
         epilog=sys.modules[command.__module__].EXAMPLES,
         rich_help_panel=panel,
     )(command)
 app.add_typer(report.report_app, rich_help_panel="Train and test")
+app.add_typer(data_check.data_app, rich_help_panel="Data")
 app.add_typer(boxes.boxes_app, rich_help_panel="Data")
 app.add_typer(segmenter.segmenter_app, rich_help_panel="Data")
 

@@ -19,6 +19,7 @@ __all__ = [
     "Table",
     "both_runs",
     "column_options",
+    "four_columns",
     "image_size",
     "layer_names",
     "rare_names",
@@ -122,17 +123,26 @@ def column_options(
     Raises:
         ConfigError: the box columns are not four names.
     """
-    names = tuple(name.strip() for name in box.split(",")) if box else None
-    if names is not None and len(names) != 4:
-        raise ConfigError(f"--box-columns needs four names, as in x1,y1,x2,y2, but got {box!r}.")
     return {
         "image_column": image,
         "label_column": label,
         "group_column": group,
         "split_column": split,
-        "box_columns": names,
+        "box_columns": four_columns(box) if box else None,
         "box_unit": unit,
     }
+
+
+def four_columns(text: str) -> tuple[str, str, str, str]:
+    """Read the names of the box columns.
+
+    Raises:
+        ConfigError: they are not four.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if len(names) != 4:
+        raise ConfigError(f"--box-columns needs four names, as in x1,y1,x2,y2, but got {text!r}.")
+    return names
 
 
 def rare_names(rare: str | None) -> str | tuple[str, ...] | None:

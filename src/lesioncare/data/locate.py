@@ -10,7 +10,7 @@ from lesioncare.errors import DataError
 from lesioncare.images import IMAGE_SUFFIXES
 from lesioncare.rawtable import first_few
 
-__all__ = ["locate_images"]
+__all__ = ["ImageFinder", "locate_images"]
 
 
 def locate_images(images: pd.Series, roots: Sequence[Path], source: Path) -> pd.Series:
@@ -24,7 +24,7 @@ def locate_images(images: pd.Series, roots: Sequence[Path], source: Path) -> pd.
     Raises:
         DataError: an image is in no root, or an id without extension fits two files.
     """
-    finder = _Finder(roots)
+    finder = ImageFinder(roots)
     found = {image: finder.find(image) for image in images.unique()}
     wrong = images[images.map({image: len(paths) != 1 for image, paths in found.items()})]
     if len(wrong):
@@ -37,7 +37,7 @@ def locate_images(images: pd.Series, roots: Sequence[Path], source: Path) -> pd.
     return images.map({image: paths[0] for image, paths in found.items()})
 
 
-class _Finder:
+class ImageFinder:
     """Lists each folder once, for a look-up per image; text, since a `Path` per image costs too much."""
 
     def __init__(self, roots: Sequence[Path]) -> None:

@@ -1,0 +1,47 @@
+"""What `lesioncare data check` prints."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from lesioncare.data.quality import KINDS, DataCheck
+from lesioncare.report.data_check import leak_sentence
+
+MOST_LINES = 3
+"""Findings of each kind that are shown; the page and the findings file have the others."""
+
+__all__ = ["show_check"]
+
+
+def show_check(check: DataCheck) -> None:
+    """Print the classes, what was found of each kind, and what random splits leak."""
+    _show_classes(check)
+    for kind, count in check.counts.items():
+        _line(f"{count} x {kind}: {KINDS[kind].meaning} {KINDS[kind].remedy}")
+        found = [finding for finding in check.findings if finding.kind == kind]
+        for finding in found[:MOST_LINES]:
+            rows = ", ".join(map(str, finding.rows[:4])) + (" ..." if finding.rows[4:] else "")
+            _line(f"    {f'row {rows}: ' if rows else ''}{finding.detail}")
+        if count > MOST_LINES:
+            _line(f"    and {count - MOST_LINES} more")
+    if not check.counts:
+        _line("Nothing was found that speaks against this table.")
+    sentences = (leak_sentence(check.groups, "group"), leak_sentence(check.alike, "twins"), *check.notes)
+    for sentence in filter(None, sentences):
+        _line(sentence)
+
+
+def _show_classes(check: DataCheck) -> None:
+    parts = check.parts
+    if not parts:
+        return
+    table = Table("Class", *map(escape, parts), "Images")
+    for name, counts in check.classes.items():
+        total = sum(counts.values())
+        table.add_row(Text(name), *[str(counts.get(part, 0)) for part in parts], str(total))
+    Console().print(table)
+
+
+def _line(text: str) -> None:
+    Console().print(text, soft_wrap=True, markup=False, highlight=False)

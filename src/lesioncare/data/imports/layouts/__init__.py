@@ -1,0 +1,1 @@
+"""One small module per layout; each reads a `Tree` and gives what it `Found`."""

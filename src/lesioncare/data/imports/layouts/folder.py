@@ -1,0 +1,81 @@
+"""An image folder per class, perhaps below train, val and test: the common ground of many data sets."""
+
+from collections.abc import Mapping, Sequence
+
+from tqdm import tqdm
+
+from lesioncare.boxes.formats.folder import stem_of
+from lesioncare.boxes.formats.masks import MASK_NAME
+from lesioncare.data.imports.layout import Found, Layout, Record, Settings
+from lesioncare.data.imports.tree import Tree
+from lesioncare.dicom import DICOM_SUFFIXES, dicom_patient
+from lesioncare.errors import DataError
+
+SPLITS: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+__all__ = ["FOLDER", "SPLITS", "split_and_class"]
+
+
+def split_and_class(path: str) -> tuple[str | None, str | None]:
+    """Part and class of an image by its folders; None where no folder tells.
+
+    Example:
+        >>> split_and_class("train/NORMAL/a.png"), split_and_class("set/mel/1/a.png")
+        (('train', 'NORMAL'), (None, 'set'))
+    """
+    folders = path.split("/")[:-1]
+    split = next((SPLITS[name.lower()] for name in folders if name.lower() in SPLITS), None)
+    rest = [name for name in folders if name.lower() not in SPLITS]
+    return split, next(iter(rest), None)
+
+
+def _read(tree: Tree, settings: Settings) -> Found:
+    pictures, masks = _without_masks(tree.pictures)
+    records, loose, patients = [], 0, 0
+    for path in tqdm(pictures, desc="Headers", unit="image", leave=False, disable=None):
+        split, label = split_and_class(path)
+        if label is None:
+            loose += 1
+            continue
+        patient = dicom_patient(tree.root / path) if path.lower().endswith(tuple(DICOM_SUFFIXES)) else None
+        patients += patient is not None
+        # Without an id of its own, an image is alone: its path, which no patient's id is.
+        group = patient if patient is not None else f"image {path}"
+        records.append(Record(path, label, group, split if settings.official_split else None))
+    if not records:
+        raise DataError(f"{tree.root}: no image in a folder of a class. It needs CLASS/IMAGE in it.")
+    if len({record.label for record in records}) < 2:
+        raise DataError(
+            f"{tree.root}: all images are in one folder, {records[0].label!r}. It needs a folder per class; "
+            "name the folder that holds them."
+        )
+    notes = [f"{loose} images outside a folder of a class were left out."] if loose else []
+    notes += [f"{masks} masks, named like an image beside them, were left out."] if masks else []
+    if patients:
+        notes.append(f"Groups are the patients of the DICOM headers, hashed, of {patients} images.")
+        return Found(tuple(records), notes=tuple(notes), patients=True)
+    records = [Record(record.image, record.label, None, record.split) for record in records]
+    notes.append("Nothing tells which images show the same patient or lesion: there is no group column.")
+    return Found(tuple(records), notes=tuple(notes))
+
+
+def _without_masks(pictures: Sequence[str]) -> tuple[list[str], int]:
+    """Leave out a_mask.png where a.png is beside it; a name alone makes no mask here."""
+    stems = {stem_of(path) for path in pictures}
+    kept = [
+        path
+        for path in pictures
+        if not (MASK_NAME.search(stem_of(path)) and MASK_NAME.sub("", stem_of(path)) in stems)
+    ]
+    return kept, len(pictures) - len(kept)
+
+
+FOLDER = Layout(
+    title="a folder of images per class",
+    expects="CLASS/image, or train|val|test/CLASS/image; PNG, JPEG, TIFF, BMP, WebP or DICOM",
+    read=_read,
+)

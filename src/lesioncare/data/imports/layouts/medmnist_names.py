@@ -1,0 +1,115 @@
+"""Classes and counts of MedMNIST's 2D sets, from its own `medmnist/info.py` (version 3.0.2, Apache-2.0)."""
+
+from collections.abc import Mapping
+
+__all__ = ["CHEST", "COUNTS", "NAMES"]
+
+_ORGANS = (
+    "bladder",
+    "femur-left",
+    "femur-right",
+    "heart",
+    "kidney-left",
+    "kidney-right",
+    "liver",
+    "lung-left",
+    "lung-right",
+    "pancreas",
+    "spleen",
+)
+CHEST = (
+    "atelectasis",
+    "cardiomegaly",
+    "effusion",
+    "infiltration",
+    "mass",
+    "nodule",
+    "pneumonia",
+    "pneumothorax",
+    "consolidation",
+    "edema",
+    "emphysema",
+    "fibrosis",
+    "pleural",
+    "hernia",
+)
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "pathmnist": (
+        "adipose",
+        "background",
+        "debris",
+        "lymphocytes",
+        "mucus",
+        "smooth muscle",
+        "normal colon mucosa",
+        "cancer-associated stroma",
+        "colorectal adenocarcinoma epithelium",
+    ),
+    "dermamnist": (
+        "actinic keratoses and intraepithelial carcinoma",
+        "basal cell carcinoma",
+        "benign keratosis-like lesions",
+        "dermatofibroma",
+        "melanoma",
+        "melanocytic nevi",
+        "vascular lesions",
+    ),
+    "octmnist": (
+        "choroidal neovascularization",
+        "diabetic macular edema",
+        "drusen",
+        "normal",
+    ),
+    "pneumoniamnist": (
+        "normal",
+        "pneumonia",
+    ),
+    "retinamnist": (
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+    ),
+    "breastmnist": (
+        "malignant",
+        "normal, benign",
+    ),
+    "bloodmnist": (
+        "basophil",
+        "eosinophil",
+        "erythroblast",
+        "immature granulocytes(myelocytes, metamyelocytes and promyelocytes)",
+        "lymphocyte",
+        "monocyte",
+        "neutrophil",
+        "platelet",
+    ),
+    "tissuemnist": (
+        "Collecting Duct, Connecting Tubule",
+        "Distal Convoluted Tubule",
+        "Glomerular endothelial cells",
+        "Interstitial endothelial cells",
+        "Leukocytes",
+        "Podocytes",
+        "Proximal Tubule Segments",
+        "Thick Ascending Limb",
+    ),
+    "organamnist": _ORGANS,
+    "organcmnist": _ORGANS,
+    "organsmnist": _ORGANS,
+}
+COUNTS: Mapping[str, Mapping[str, int]] = {
+    "pathmnist": {"train": 89996, "val": 10004, "test": 7180},
+    "chestmnist": {"train": 78468, "val": 11219, "test": 22433},
+    "dermamnist": {"train": 7007, "val": 1003, "test": 2005},
+    "octmnist": {"train": 97477, "val": 10832, "test": 1000},
+    "pneumoniamnist": {"train": 4708, "val": 524, "test": 624},
+    "retinamnist": {"train": 1080, "val": 120, "test": 400},
+    "breastmnist": {"train": 546, "val": 78, "test": 156},
+    "bloodmnist": {"train": 11959, "val": 1712, "test": 3421},
+    "tissuemnist": {"train": 165466, "val": 23640, "test": 47280},
+    "organamnist": {"train": 34561, "val": 6491, "test": 17778},
+    "organcmnist": {"train": 12975, "val": 2392, "test": 8216},
+    "organsmnist": {"train": 13932, "val": 2452, "test": 8827},
+}

@@ -1,0 +1,67 @@
+"""Boxes from the masks and the box lists of data sets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lesioncare.boxes.box import Box
+from lesioncare.boxes.formats.bounds import make_box, parse_number
+from lesioncare.boxes.formats.folder import stem_of
+from lesioncare.boxes.formats.format import Reading
+from lesioncare.boxes.formats.masks import MASK_NAME, read_masks
+from lesioncare.data.imports.tree import Tree
+from lesioncare.images import image_size
+
+__all__ = ["Scale", "box_of_cells", "boxes_of_masks", "masks_by_image"]
+
+
+def masks_by_image(masks: Sequence[str]) -> dict[str, list[str]]:
+    """The masks of each image, by the image's stem."""
+    found: dict[str, list[str]] = {}
+    for path in masks:
+        found.setdefault(MASK_NAME.sub("", stem_of(path.rpartition("/")[2])), []).append(path)
+    return found
+
+
+def boxes_of_masks(tree: Tree, masks: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> list[Box]:
+    """The box around each mask that is not black.
+
+    Args:
+        tree: the files.
+        masks: of each image, by its path.
+        labels: of each image, by its path; "" for none.
+    """
+    boxes = []
+    for image, paths in tqdm(masks.items(), desc="Masks", unit="image", leave=False, disable=None):
+        for path in paths:
+            found = read_masks(tree.root / path, Reading()).boxes
+            boxes += [replace(box, image=image, label=labels.get(image) or None) for box in found]
+    return boxes
+
+
+class Scale:
+    """Brings boxes that were drawn on images of one size onto copies of another."""
+
+    def __init__(self, root: Path, native: int) -> None:
+        self.native = native
+        self._size = cache(lambda image: image_size(root / image))
+
+    def __call__(self, box: Box) -> Box:
+        """The same box in pixels of the image that is there."""
+        width, height = self._size(box.image)
+        x, y = width / self.native, height / self.native
+        return replace(box, x1=box.x1 * x, y1=box.y1 * y, x2=box.x2 * x, y2=box.y2 * y)
+
+
+def box_of_cells(where: str, image: str, cells: Sequence[str], label: str | None, *, sized: bool) -> Box:
+    """A box from text cells: left, top, then right and bottom, or with `sized` width and height.
+
+    Raises:
+        DataError: a cell is no number, or there is no box; the message begins with `where`.
+    """
+    x, y, right, bottom = (parse_number(cell, where) for cell in cells)
+    corners = (x, y, x + right, y + bottom) if sized else (x, y, right, bottom)
+    return make_box(where, image, corners, label=label)

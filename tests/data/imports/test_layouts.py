@@ -1,0 +1,231 @@
+"""What only some layouts do: label rules, hashed patients, copies that are partial, doubled or damaged."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
+from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
+from lesioncare.data.imports.pseudonyms import group_key, pseudonym
+from lesioncare.errors import ConfigError, DataError
+
+from .copies import COPIES, lines, picture
+
+
+@pytest.fixture
+def copy(tmp_path):
+    def copy(name):
+        COPIES[name].make(tmp_path / "source")
+        return tmp_path / "source"
+
+    return copy
+
+
+def labels(done):
+    table = pd.read_csv(done.table)
+    return dict(zip(table["image"], table["label"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "finding", "positive", "all_of_them"),
+    [
+        ("chestxray14", "Cardiomegaly", 2, 5),
+        ("chestxray14", "Effusion", 1, 5),
+        ("vindr-cxr", "Cardiomegaly", 1, 3),
+        ("coco", "mass", 2, 5),
+    ],
+)
+def test_one_finding_against_the_rest_keeps_every_image(copy, tmp_path, name, finding, positive, all_of_them):
+    done = import_dataset(name, copy(name), tmp_path / "out", Settings(LabelRule(finding)))
+    found = list(labels(done).values())
+    assert (found.count(finding), found.count("other"), len(found)) == (
+        positive,
+        all_of_them - positive,
+        all_of_them,
+    )
+    assert any(f"--label-rule one:{finding}" in note for note in done.notes)
+
+
+def test_single_findings_say_how_many_images_are_left_out(copy, tmp_path):
+    done = import_dataset("chestxray14", copy("chestxray14"), tmp_path / "out")
+    assert any("1 images with several were left out" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("text", ["", "one:", "one", "several"])
+def test_other_rules_are_refused(text):
+    with pytest.raises(ConfigError, match="single, or one:NAME"):
+        LabelRule.parse(text)
+
+
+def test_an_unknown_finding_lists_the_known_ones(copy, tmp_path):
+    with pytest.raises(ConfigError, match=r"no such finding. Choose from Cardiomegaly, Effusion"):
+        import_dataset("chestxray14", copy("chestxray14"), tmp_path / "out", Settings(LabelRule("Cough")))
+
+
+def test_pseudonyms_are_hmac_sha256():
+    # RFC 4231, test case 2: key "Jefe", data "what do ya want for nothing?"
+    assert pseudonym("what do ya want for nothing?", b"Jefe") == "p5bdcc146bf60754e"
+
+
+def test_a_kept_key_makes_tables_agree(copy, tmp_path):
+    source, key = copy("folder"), tmp_path / "clinic.key"
+    tables = [
+        pd.read_csv(import_dataset("folder", source, tmp_path / name, key_file=key).table) for name in "ab"
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    assert key.stat().st_mode & 0o077 == 0
+    key.write_text("short")
+    with pytest.raises(DataError, match=r"clinic\.key: not a key"):
+        group_key(key)
+
+
+def test_images_that_are_not_there_are_told(copy, tmp_path):
+    done = import_dataset("ham10000", copy("ham10000"), tmp_path / "out")
+    text = "\n".join(done.lines())
+    assert "Partial copy: 1 of 4 images are not there" in text
+    assert "images in the table: 4; published: 10015  <- differs" in text
+    assert "nv 2 of 6705" in text
+
+
+def test_the_images_of_a_data_set_may_all_be_missing(copy, tmp_path):
+    source = copy("isic2019")
+    for path in source.glob("*/*.jpg"):
+        path.unlink()
+    with pytest.raises(DataError, match="none of the 3 images"):
+        import_dataset("isic2019", source, tmp_path / "out")
+
+
+def test_numbers_in_two_official_parts_are_told(copy, tmp_path):
+    source = copy("kermany")
+    kept = import_dataset("kermany", source, tmp_path / "kept")
+    assert any(
+        note.startswith("1 of these numbers are in more than one official part") for note in kept.notes
+    )
+    loose = import_dataset("kermany", source, tmp_path / "loose", Settings(official_split=False))
+    assert (kept.groups, loose.groups) == (5, 4)
+
+
+def test_copies_of_a_file_are_told_with_other_labels(tmp_path):
+    for label in ("nevus", "mel"):
+        picture(tmp_path / "source" / label / "same.png", 7)
+        picture(tmp_path / "source" / label / f"{label}.png", len(label))
+    done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
+    assert any(note.startswith("1 images are byte for byte copies") for note in done.notes)
+    assert any("in 1 cases with another label" in note for note in done.notes)
+
+
+def test_an_upper_folder_with_one_class_is_refused(tmp_path):
+    for label in ("nevus", "mel"):
+        picture(tmp_path / "source" / "photos" / label / "a.png", 7)
+    with pytest.raises(DataError, match="all images are in one folder, 'photos'"):
+        import_dataset("folder", tmp_path / "source", tmp_path / "out")
+
+
+def test_a_row_of_two_classes_is_refused_with_its_number(copy, tmp_path):
+    source = copy("isic2019")
+    table = source / "ISIC_2019_Training_GroundTruth.csv"
+    table.write_text(table.read_text().replace("ISIC_2,0,", "ISIC_2,1,"))
+    with pytest.raises(DataError, match=r"GroundTruth\.csv: not one class each: row 3"):
+        import_dataset("isic2019", source, tmp_path / "out")
+
+
+def test_a_box_that_is_none_is_refused_with_its_row(copy, tmp_path):
+    source = copy("rsna-pneumonia")
+    table = source / "stage_2_train_labels.csv"
+    table.write_text(table.read_text().replace("562.0", "far"))
+    with pytest.raises(DataError, match=r"stage_2_train_labels\.csv, row 4"):
+        import_dataset("rsna-pneumonia", source, tmp_path / "out")
+
+
+def test_without_the_detailed_classes_rsna_has_two(copy, tmp_path):
+    source = copy("rsna-pneumonia")
+    (source / "stage_2_detailed_class_info.csv").unlink()
+    done = import_dataset("rsna-pneumonia", source, tmp_path / "out")
+    assert done.classes == {"No Lung Opacity": 2, "Lung Opacity": 1}
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3)])
+def test_medmnist_keeps_the_pixels(tmp_path, shape):
+    from PIL import Image  # noqa: PLC0415
+
+    images = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
+    parts = {f"{part}_images": images for part in ("train", "val", "test")}
+    codes = {f"{part}_labels": np.array([[0], [6]], np.uint8) for part in ("train", "val", "test")}
+    np.savez(tmp_path / "dermamnist.npz", **parts, **codes)
+    done = import_dataset("medmnist", tmp_path / "dermamnist.npz", tmp_path / "out")
+    assert (np.asarray(Image.open(tmp_path / "out/images/val_000001.png")) == images[1]).all()
+    assert set(done.classes) == {NAMES["dermamnist"][0], NAMES["dermamnist"][6]}
+    assert {count.published for count in done.counts} == set(COUNTS["dermamnist"].values())
+
+
+def test_chestmnist_takes_the_label_rule(tmp_path):
+    flags = np.zeros((3, 14), np.uint8)
+    flags[0, [0, 3]] = flags[1, 13] = 1
+    arrays = {f"{part}_images": np.zeros((3, 28, 28), np.uint8) for part in ("train", "val", "test")}
+    np.savez(
+        tmp_path / "chestmnist.npz", **arrays, **{f"{p}_labels": flags for p in ("train", "val", "test")}
+    )
+    done = import_dataset("medmnist", tmp_path / "chestmnist.npz", tmp_path / "out")
+    assert done.classes == {"hernia": 3, "no finding": 3}
+
+
+@pytest.mark.parametrize("kind", ["3D", "pickle", "no npz", "other arrays"])
+def test_other_npz_files_are_refused(tmp_path, kind):
+    path = tmp_path / "organmnist3d.npz"
+    arrays = {f"{part}_images": np.zeros((1, 28, 28, 28), np.uint8) for part in ("train", "val", "test")}
+    arrays |= {f"{part}_labels": np.zeros((1, 1), np.uint8) for part in ("train", "val", "test")}
+    if kind == "pickle":
+        arrays["train_images"] = np.array([{}], dtype=object)
+    if kind == "other arrays":
+        arrays = {"x": np.zeros(3)}
+    if kind == "no npz":
+        path.write_bytes(b"no")
+    else:
+        np.savez(path, **arrays)
+    with pytest.raises(DataError, match=r"organmnist3d\.npz"):
+        import_dataset("medmnist", path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_faulty_coco_file_is_told_and_other_json_is_not_taken(copy, tmp_path):
+    source = copy("coco")
+    lines(source / "notes.json", json.dumps([1, 2]))
+    import_dataset("coco", source, tmp_path / "out")
+    lines(source / "bad.json", json.dumps({"images": [{}], "annotations": [], "categories": []}))
+    with pytest.raises(DataError, match=r"bad\.json"):
+        import_dataset("coco", source, tmp_path / "other")
+
+
+def test_names_alone_make_no_masks_in_a_class_folder(tmp_path):
+    for seed, name in enumerate(("with_mask/a.png", "with_mask/a_mask.png", "without/b_lesion.png")):
+        picture(tmp_path / "source" / name, seed)
+    done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
+    assert labels(done) == {"with_mask/a.png": "with_mask", "without/b_lesion.png": "without"}
+    assert any(note.startswith("1 masks") for note in done.notes)
+
+
+def test_a_rule_for_several_findings_is_refused_where_there_is_one_label(copy, tmp_path):
+    with pytest.raises(ConfigError, match="every image has one label already"):
+        import_dataset("busi", copy("busi"), tmp_path / "out", Settings(LabelRule("benign")))
+
+
+def test_images_may_lie_in_one_folder(copy, tmp_path):
+    source = copy("isic2018-task3")
+    (source / "images").mkdir()
+    for path in [*source.glob("*_Input/*.jpg")]:
+        path.rename(source / "images" / path.name)
+    done = import_dataset("isic2018-task3", source, tmp_path / "out")
+    assert done.splits == {"train": 3, "test": 1}
+
+
+def test_the_documentation_tells_what_each_layout_expects():
+    text = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in LAYOUTS)
+
+
+def test_an_unknown_layout_lists_the_known_ones(tmp_path):
+    with pytest.raises(ConfigError, match="Choose from folder, coco, yolo, ham10000"):
+        import_dataset("skin", tmp_path, tmp_path / "out")
