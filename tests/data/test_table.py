@@ -186,10 +186,24 @@ def test_less_trusted_boxes_are_left_out(load, folder, least, kept):
     assert len(load(PLAIN, box_file=folder / "boxes.json", min_score=least).boxes[1]) == kept
 
 
-def test_a_box_of_an_unknown_image_is_refused_in_any_format(load, folder):
-    write_boxes(BoxSet.of([Box("z", 1, 1, 4, 4)]), folder / "boxes.json")
-    with pytest.raises(DataError, match=r"boxes.json: the box's image 'z' is not in .*table.csv"):
-        load(PLAIN, box_file=folder / "boxes.json")
+@pytest.mark.parametrize("name", ["boxes.json", "boxes.csv"])
+def test_boxes_of_other_images_only_are_refused(load, folder, name):
+    write_boxes(BoxSet.of([Box("z", 1, 1, 4, 4)]), folder / name)
+    with pytest.raises(DataError, match=rf"{name}: no box's image is in .*table.csv; the first is 'z'"):
+        load(PLAIN, box_file=folder / name)
+
+
+@pytest.mark.parametrize("name", ["boxes.json", "boxes.csv"])
+def test_boxes_of_images_that_the_table_lacks_are_left_out_and_told(load, folder, name, caplog):
+    boxes = [Box("z", 1, 1, 4, 4), Box("y", 1, 1, 4, 4), Box("y", 2, 1, 4, 4)]
+    whole = BoxSet.of([*BOXES.boxes, *boxes], dict(BOXES.images) | dict.fromkeys("yz", (9, 9)))
+    write_boxes(BOXES, folder / f"own_{name}")
+    write_boxes(whole, folder / name)
+    table, expected = (load(PLAIN, box_file=folder / file) for file in (name, f"own_{name}"))
+    assert {at: found.tolist() for at, found in table.boxes.items()} == {
+        at: found.tolist() for at, found in expected.boxes.items()
+    }
+    assert "left out the boxes of 2 image(s)" in caplog.text
 
 
 def test_a_missing_box_file_is_refused(load, folder):
@@ -262,12 +276,6 @@ def test_unusable_options_are_refused(load, options, message):
 def test_a_class_named_twice_is_refused(load):
     with pytest.raises(ConfigError, match="twice"):
         load(PLAIN, classes=["x", "x"])
-
-
-def test_a_box_of_an_unknown_image_is_refused_with_its_row(load, folder):
-    (folder / "boxes.csv").write_text("image,x1,y1,x2,y2\na,1,1,4,4\nz,1,1,4,4\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"boxes.csv, row 3: the box's image 'z' is not in .*table.csv"):
-        load(PLAIN, box_file=folder / "boxes.csv")
 
 
 def test_at_most_five_offenders_are_listed(load):

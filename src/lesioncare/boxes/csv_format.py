@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-def read_box_csv(path: Path, size_of: Callable[[str], tuple[int, int]] | None = None) -> list[Box]:
+def read_box_csv(path: Path, size_of: Callable[[str], tuple[int, int] | None] | None = None) -> list[Box]:
     """Read boxes from a table with one box per line.
 
     The corners stand in x0,y0,x1,y1 or x1,y1,x2,y2 or xmin,ymin,xmax,ymax or x,y,width,height (the form of
@@ -53,6 +53,7 @@ def read_box_csv(path: Path, size_of: Callable[[str], tuple[int, int]] | None = 
         path: the table.
         size_of: width and height in pixels of an image, by its id. With it, numbers that are all at most
             1.01 are fractions of the size, and boxes are checked against the image and clipped to it.
+            Lines of an image of which it gives None are left out.
             Without it, numbers are pixels and are taken as they are.
 
     Raises:
@@ -70,7 +71,9 @@ def read_box_csv(path: Path, size_of: Callable[[str], tuple[int, int]] | None = 
     check_corners(corners, rows, path)
     if size_of is not None:
         sizes = _sizes(raw[image], size_of, path)
-        corners = to_pixels(corners, sizes, "auto", rows=rows, source=path)
+        known = ~np.isnan(sizes[:, 0])
+        raw, corners, rows = raw.loc[known], corners[known], rows[known]
+        corners = to_pixels(corners, sizes[known], "auto", rows=rows, source=path)
     labels = _optional(raw, named, ("label", "class"), "")
     sources = _optional(raw, named, ("source",), "manual")
     scores = _optional(raw, named, ("score",), "1")
@@ -207,13 +210,13 @@ def _optional(raw: pd.DataFrame, named: Mapping[str, str], names: Sequence[str],
     return [cell or default for cell in raw[name]] if name else [default] * len(raw)
 
 
-def _sizes(images: pd.Series, size_of: Callable[[str], tuple[int, int]], path: Path) -> Floats:
-    """Width and height of each row's image [n, 2]; asks once per image."""
-    known: dict[str, tuple[int, int]] = {}
+def _sizes(images: pd.Series, size_of: Callable[[str], tuple[int, int] | None], path: Path) -> Floats:
+    """Width and height of each row's image [n, 2], nan where it has none; asks once per image."""
+    known: dict[str, tuple[float, float]] = {}
     for row, image in images.items():
         if image not in known:
             try:
-                known[image] = size_of(image)
+                known[image] = size_of(image) or (np.nan, np.nan)
             except DataError as error:
                 raise DataError(f"{path}, row {row}: {error}") from error
     return np.array([known[image] for image in images], dtype=np.float64).reshape(-1, 2)

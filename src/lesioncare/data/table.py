@@ -1,6 +1,7 @@
 """The table of images: one row per image with its file, class, group and boxes, checked when it is loaded."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,7 @@ LABEL_NAMES = ("label", "class", "dx", "diagnosis", "target")
 GROUP_NAMES = ("group", "lesion_id", "patient_id", "lesion", "patient", "lesionid", "patientid", "subject_id")
 CORNERS = ["x1", "y1", "x2", "y2"]
 
+_LOG = logging.getLogger(__name__)
 _OTHER_BOX_FILES = frozenset({".json", ".xml", ".yaml", ".yml", ".png"})
 
 Ints = npt.NDArray[np.int64]
@@ -135,12 +137,14 @@ class ImageTable:
         """
         position = self._positions.get(image)
         if position is None:
-            raise DataError(
-                f"the box's image {image!r} is not in {self.source}. Remove the box, or add the image there."
-            )
+            raise DataError(f"the box's image {image!r} is not in {self.source}. Check its name.")
         if position < 0:
             raise DataError(f"the box's image {image!r} fits two images of {self.source}. Use the id there.")
         return position
+
+    def has(self, image: str) -> bool:
+        """Whether an image of this id, file name or stem is there, once or more often."""
+        return image in self._positions
 
     def with_boxes(self, boxes: Sequence[Box]) -> "ImageTable":
         """Replace all boxes; `Box.image` is an image's id, file name or stem.
@@ -214,16 +218,50 @@ def load_table(
 
 
 def _read_boxes(path: Path, table: ImageTable, image_root: Path | str | None) -> Sequence[Box]:
-    """Boxes of a file of any format; each of an image of the table."""
+    """Boxes of a file of any format, those of the table's images.
+
+    A file may hold those of a whole data set, and the table a part of it; of another set it holds none.
+    """
+    foreign: list[str] = []
+    boxes = [box for box in _all_boxes(path, table, image_root, foreign) if table.has(box.image)]
+    if foreign and not boxes:
+        raise DataError(
+            f"{path}: no box's image is in {table.source}; the first is {foreign[0]!r}, the table's "
+            f"{table.frame['image'].iloc[0]!r}. Give the boxes of these images."
+        )
+    if foreign:
+        _LOG.warning(
+            "%s: left out the boxes of %d image(s) that are not in %s: %s",
+            *(
+                path,
+                len(set(foreign)),
+                table.source,
+                first_few([repr(name) for name in dict.fromkeys(foreign)]),
+            ),
+        )
+    return boxes
+
+
+def _all_boxes(
+    path: Path, table: ImageTable, image_root: Path | str | None, foreign: list[str]
+) -> Sequence[Box]:
+    """Read a file of boxes, and note the images that the table lacks."""
+
+    def size_of(image: str) -> tuple[int, int] | None:
+        if table.has(image):
+            return table.size_of(image)
+        foreign.append(image)
+        return None
+
     if path.is_file() and path.suffix.lower() not in _OTHER_BOX_FILES:
-        return read_box_csv(path, table.size_of)  # fractions as well, by the sizes of the table's images
+        return read_box_csv(path, size_of)  # fractions as well, by the sizes of the table's images
     # Only YOLO needs the images: its boxes are fractions, and its files do not tell the sizes.
     is_yolo = path.exists() and detect_format(path) == "yolo"
     root = Path(image_root or table.source.parent) if is_yolo else None
     boxes = read_boxes(path, image_root=root).boxes
     for box in boxes:
         try:
-            table.position_of(box.image)
+            _ = table.position_of(box.image) if table.has(box.image) else foreign.append(box.image)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
     return boxes
