@@ -1,7 +1,7 @@
 """fastai: a callback around the forward pass and after the loss.
 
-    pip install fastai
-    python examples/fastai_learner.py [--synthetic]
+pip install fastai
+python examples/fastai_learner.py [--synthetic]
 """
 
 import timm

@@ -1,7 +1,7 @@
 """Hugging Face's Trainer with one of its own networks: `compute_loss` is all that changes.
 
-    pip install transformers accelerate
-    python examples/hf_trainer.py [--synthetic]
+pip install transformers accelerate
+python examples/hf_trainer.py [--synthetic]
 """
 
 import tempfile
@@ -52,6 +52,8 @@ if __name__ == "__main__":
         save_strategy="no",
         use_cpu=True,
     )
-    trainer = GuidedTrainer(lc.AttentionGuide(model), args=arguments, train_dataset=data, data_collator=collate)
+    trainer = GuidedTrainer(
+        lc.AttentionGuide(model), args=arguments, train_dataset=data, data_collator=collate
+    )
     trainer.train()
     tell(trainer.losses)

@@ -1,4 +1,4 @@
-"""Data for the examples: real images with boxes where LESIONCARE_DATA points to them, drawn ones with --synthetic.
+"""Data for the examples: real images with boxes from LESIONCARE_DATA, or drawn ones with --synthetic.
 
 LESIONCARE_DATA is a folder with `skin7_200x150/` in it: HAM10000's images and a labels.csv with boxes.
 """
@@ -32,7 +32,9 @@ def data_folder(name: str) -> Path:
 def synthetic() -> bool:
     """Whether --synthetic was given."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--synthetic", action="store_true", help="draw the images instead of reading real ones")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="draw the images instead of reading real ones"
+    )
     return bool(parser.parse_args().synthetic)
 
 
@@ -41,7 +43,9 @@ def lesions(per_class: int = 8) -> ImageDataset:
     folder = Path(tempfile.mkdtemp(prefix="lesions-"))
     if synthetic():
         kinds = dict.fromkeys(("common-mole", "network", "red-lacunae"), per_class)
-        table = load_table(write_dataset(folder, SyntheticConfig(train_counts=kinds, n_test=1, size=SIZE)), BOXED)
+        table = load_table(
+            write_dataset(folder, SyntheticConfig(train_counts=kinds, n_test=1, size=SIZE)), BOXED
+        )
     else:
         source = data_folder("skin7_200x150")
         rows = pd.read_csv(source / "labels.csv").groupby("label").head(per_class)
@@ -52,7 +56,7 @@ def lesions(per_class: int = 8) -> ImageDataset:
 
 
 def batch_of(items: list[Item]) -> dict[str, Any]:
-    """A batch as any loop can have it: one tensor of boxes [n, 4] for each image, n = 0 where there is none."""
+    """A batch as any loop can have it: one tensor of boxes [n, 4] for each image, n = 0 for none."""
     return {
         "images": torch.stack([item["image"] for item in items]),
         "labels": torch.tensor([item["label"] for item in items]),

@@ -1,6 +1,6 @@
 """PyTorch Lightning: a callback adds attention to a module that knows nothing of it.
 
-    python examples/lightning_callback.py [--synthetic]
+python examples/lightning_callback.py [--synthetic]
 """
 
 import pytorch_lightning as pl
@@ -13,9 +13,7 @@ from torch.utils.data import DataLoader
 import lesioncare as lc
 
 
-class Classifier(pl.LightningModule):
-    """Anybody's module."""
-
+class Classifier(pl.LightningModule):  # anybody's module
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.network = timm.create_model("test_resnet", num_classes=classes)

@@ -1,6 +1,6 @@
 """A plain PyTorch loop: three lines teach the network to look at the boxes.
 
-    python examples/plain_pytorch.py [--synthetic]
+python examples/plain_pytorch.py [--synthetic]
 """
 
 import timm

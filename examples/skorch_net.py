@@ -1,7 +1,7 @@
 """skorch, a scikit-learn estimator around a torch module: one method is overridden.
 
-    pip install skorch
-    python examples/skorch_net.py [--synthetic]
+pip install skorch
+python examples/skorch_net.py [--synthetic]
 """
 
 from typing import Any
@@ -40,23 +40,18 @@ class GuidedClassifier(NeuralNetClassifier):
 
 def collate(items: list) -> tuple[dict, torch.Tensor]:
     batch = batch_of(items)
-    padded = torch.nn.utils.rnn.pad_sequence(batch["boxes"], batch_first=True)  # a box of zeros counts as none
+    padded = torch.nn.utils.rnn.pad_sequence(
+        batch["boxes"], batch_first=True
+    )  # a box of zeros counts as none
     return {"images": batch["images"], "boxes": padded}, batch["labels"]
 
 
 if __name__ == "__main__":
     torch.manual_seed(0)
     data = lesions()
-    net = GuidedClassifier(
-        timm.create_model("test_resnet", num_classes=len(data.table.classes)),
-        criterion=torch.nn.CrossEntropyLoss,
-        optimizer=torch.optim.AdamW,
-        lr=3e-3,
-        max_epochs=6,
-        batch_size=8,
-        iterator_train__shuffle=True,
-        iterator_train__collate_fn=collate,
-        train_split=None,
-    )
+    model = timm.create_model("test_resnet", num_classes=len(data.table.classes))
+    parts = {"criterion": torch.nn.CrossEntropyLoss, "optimizer": torch.optim.AdamW, "train_split": None}
+    loading = {"iterator_train__shuffle": True, "iterator_train__collate_fn": collate}
+    net = GuidedClassifier(model, **parts, **loading, lr=3e-3, max_epochs=6, batch_size=8)
     net.fit(data, y=None)
     tell(net.losses_)
