@@ -11,7 +11,7 @@ VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2
 SHARED := $(LESIONCARE_VENVS)/$(VERSION)-$(PINS)
 PIP := $(SHARED)/bin/python -m pip --quiet --disable-pip-version-check
 RUN := .venv/bin/python
-MODULES := src tests benchmarks docs tools
+MODULES := src tests benchmarks docs tools examples
 
 # The evidence (benchmarks/evidence/PROTOCOL.md): make evidence-PLAN for each of these; resumable.
 PLANS := skin_first_pass skin_inner skin_confirm skin_box_sources skin_remedies skin_box_quality skin_ablations \

@@ -34,6 +34,8 @@ def place(tmp_path, tiny, finished):
     (tmp_path / "a_file").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes.txt").touch()
+    (tmp_path / "broken_export").mkdir()
+    (tmp_path / "broken_export" / "preprocessing.json").write_text("{")
     shutil.copytree(finished, tmp_path / "run")
     shutil.copytree(finished, tmp_path / "unfinished")
     (tmp_path / "unfinished" / "result.json").unlink()
@@ -103,6 +105,23 @@ CASES = {
     "predict nothing": ("predict run none.csv", ["none.csv", "no such table"]),
     "predict empty": ("predict run run/logs", ["run/logs", "holds no images"]),
     "predict nowhere": ("predict run images -o none/p.csv", ["none/p.csv", "no folder 'none'", "--output"]),
+    "predict a folder": ("predict run images -o folder --overwrite", ["folder", "Name a file", "--output"]),
+    "predict over overlays": (
+        "predict run images --overlays folder",
+        ["folder", "not an empty", "--overlays"],
+    ),
+    "predict backend": ("predict run images --backend tpu", ["--backend", "onnx or torch", "'tpu'"]),
+    "predict a run in onnx": (
+        "predict run images --backend onnx",
+        ["run: is a run", "lesioncare export run --output DIR"],
+    ),
+    "predict no export": ("predict broken_export images", ["preprocessing.json", "cannot be read"]),
+    "export no run": ("export nowhere -o new", ["nowhere", "is not the directory of one run"]),
+    "export format": ("export run -o new --formats onnx,tflite", ["--formats", "'tflite'", "torch-export"]),
+    "export timm": ("export run -o new --formats timm", ["timm: ", "not one of timm's"]),
+    "export there": ("export run -o folder", ["folder", "not empty", "--output"]),
+    "export over a run": ("export run -o run --overwrite", ["run: is no export alone", "not replaced"]),
+    "export to a file": ("export run -o a_file", ["a_file", "is a file", "--output"]),
     "evaluate no run": ("evaluate nowhere", ["nowhere/result.json", "no finished run"]),
     "evaluate unit": ("evaluate run good.csv --box-unit mile", ["--box-unit", "'mile'"]),
     "evaluate one column": ("evaluate run no_image_column.csv", ["no column 'image'"]),

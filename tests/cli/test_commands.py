@@ -11,7 +11,7 @@ from lesioncare.cli.app import app
 from lesioncare.data import Columns, assign_folds, load_table
 from lesioncare.evaluation import RunResult
 
-COMMANDS = ["demo", "train", "evaluate", "audit", "predict", "report", "splits"]
+COMMANDS = ["demo", "train", "evaluate", "audit", "predict", "export", "report", "splits"]
 
 
 def title(page):

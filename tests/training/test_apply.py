@@ -8,7 +8,7 @@ import pytest
 from lesioncare.errors import DataError, ModelError, RunError
 from lesioncare.evaluation import RunResult
 from lesioncare.training import DataConfig
-from lesioncare.training.apply import evaluate_run, load_run, predict_images
+from lesioncare.training.apply import evaluate_run, load_run
 
 
 @pytest.fixture(scope="module")
@@ -52,44 +52,6 @@ def test_an_unknown_class_is_refused_with_its_row(trained, test_table, tiny):
     test_table.write_text(test_table.read_text().replace(",network,", ",melanoma,"))
     with pytest.raises(DataError, match=r"test.csv: a label that is no class \('melanoma'\).*row 6"):
         evaluate_run(trained, DataConfig(table=test_table, image_root=tiny.parent))
-
-
-def test_a_folder_is_predicted(trained, finished, tiny, tmp_path):
-    before = RunResult.load(finished).predictions
-    folder = tmp_path / "new"
-    (folder / "deep" / "odd.png").mkdir(parents=True)
-    (folder / "notes.txt").touch()
-    for path in before.path[:3]:
-        shutil.copy(path, folder)
-    shutil.copy(before.path[3], folder / "deep" / "last.JPG")
-    frame = predict_images(trained, folder, batch_size=3)
-    assert list(frame.columns[:3]) == ["image", "path", "prediction"]
-    assert frame["image"].tolist() == sorted(frame["image"])
-    rows = frame.set_index(frame["image"].str.rsplit("/").str[-1])
-    names = [*(path.rsplit("/", 1)[-1] for path in before.path[:3]), "last.JPG"]
-    probabilities = rows.loc[names, [f"probability:{name}" for name in before.classes]].to_numpy()
-    np.testing.assert_allclose(probabilities, before.probabilities[:4], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(probabilities.sum(1), 1)
-    assert rows.loc[names, "prediction"].tolist() == [before.classes[i] for i in before.prediction[:4]]
-
-
-def test_a_table_without_labels_is_predicted(trained, tiny, tmp_path):
-    (tmp_path / "new.csv").write_text("scan\ntrain-network-0000-0\n")
-    frame = predict_images(
-        trained, tmp_path / "new.csv", image_root=tiny.parent / "images", image_column="scan"
-    )
-    assert frame["image"].tolist() == ["train-network-0000-0"]
-
-
-def test_a_folder_without_images_is_refused(trained, tmp_path):
-    with pytest.raises(DataError, match=r"holds no images \(.bmp, .jpeg"):
-        predict_images(trained, tmp_path)
-
-
-def test_a_damaged_image_in_a_folder_is_named(trained, tmp_path):
-    (tmp_path / "a.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"a.png"):
-        predict_images(trained, tmp_path)
 
 
 def test_what_is_no_finished_run_is_refused(finished, tmp_path, tiny):

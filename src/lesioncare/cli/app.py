@@ -14,6 +14,7 @@ from lesioncare.cli import (
     data_check,
     demo,
     evaluate,
+    export,
     import_,
     predict,
     report,
@@ -63,7 +64,8 @@ for command, panel in (
     (compare.compare, "Train and test"),
     (evaluate.evaluate, "Train and test"),
     (audit.audit, "Train and test"),
-    (predict.predict, "Train and test"),
+    (predict.predict, "Use"),
+    (export.export, "Use"),
     (import_.import_, "Data"),
     (splits.splits, "Data"),
 ):

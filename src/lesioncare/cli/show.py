@@ -1,12 +1,12 @@
 """What the commands print; loading it loads torch, so they import it when they run."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lesioncare.cli.say import show_path
 from lesioncare.evaluation import Metrics, RunResult, compare, interval
 from lesioncare.evaluation.intervals import MIN_GROUPS, Interval
 
@@ -52,11 +52,6 @@ def show_folds(counts: dict[str, list[int]], groups: list[int]) -> None:
     table.add_section()
     table.add_row("groups", *[str(count) for count in groups])
     Console().print(table)
-
-
-def show_path(what: str, path: Path) -> None:
-    """Print where something is, on one line that can be copied."""
-    Console().print(f"{what}: {path.resolve()}", soft_wrap=True, markup=False, highlight=False)
 
 
 def interval_cell(one: Interval | None) -> str:

@@ -2,25 +2,21 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from scipy.special import softmax
 from torch import nn
 
 from lesioncare.data import ImageDataset, ImageTable, eval_transform
-from lesioncare.errors import DataError, LesionCareError, RunError
+from lesioncare.errors import LesionCareError, RunError
 from lesioncare.evaluation import Predictions, RunResult
-from lesioncare.images import IMAGE_SUFFIXES
 from lesioncare.training.config import DataConfig, TrainConfig
 from lesioncare.training.directory import RunDirectory
-from lesioncare.training.inference import image_loader, predict_logits, predict_table
+from lesioncare.training.inference import image_loader, predict_table
 from lesioncare.training.inputs import read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model, read_weights
 from lesioncare.training.trainer import choose_device
 
-__all__ = ["TrainedRun", "count_learnt", "evaluate_run", "load_run", "predict_images"]
+__all__ = ["TrainedRun", "count_learnt", "evaluate_run", "load_run", "plain_images"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +72,7 @@ def evaluate_run(trained: TrainedRun, data: DataConfig) -> RunResult:
         DataError: the table or its images cannot be used, or it has a class that the run does not know.
     """
     table = read_table(data, classes=trained.result.classes)
-    images = _images(trained, table)
+    images = plain_images(trained, table)
     loader = image_loader(images, batch_size=trained.config.schedule.batch_size)
     layer = trained.config.model.shown_layer
     predictions, maps = predict_table(trained.network, images, loader, target_layer=layer)
@@ -97,54 +93,8 @@ def count_learnt(trained: TrainedRun, predictions: Predictions) -> int:
     return sum(Path(path).resolve() in learnt for path in predictions.path)
 
 
-def predict_images(
-    trained: TrainedRun,
-    source: Path,
-    *,
-    image_root: Path | None = None,
-    image_column: str | None = None,
-    batch_size: int = 32,
-) -> pd.DataFrame:
-    """Predict all images of a folder or a table.
-
-    Returns:
-        One row per image: image, path, prediction, and probability:<class> for each class.
-
-    Raises:
-        DataError: there are no images, or some cannot be read.
-    """
-    table = _folder_table(source) if source.is_dir() else _unlabelled_table(source, image_root, image_column)
-    images = _images(trained, table)
-    logits = predict_logits(trained.network, image_loader(images, batch_size=batch_size))
-    probabilities = softmax(logits, axis=1)
-    names = np.asarray(trained.result.classes)
-    columns: dict[str, Any] = {
-        "image": table.frame["image"],
-        "path": table.frame["path"],
-        "prediction": names[probabilities.argmax(1)],
-    }
-    columns |= {f"probability:{name}": probabilities[:, code] for code, name in enumerate(names)}
-    return pd.DataFrame(columns)
-
-
-def _images(trained: TrainedRun, table: ImageTable) -> ImageDataset:
+def plain_images(trained: TrainedRun, table: ImageTable) -> ImageDataset:
+    """All images of a table, prepared as the run's network wants them."""
     model = trained.model
     transform = eval_transform(model.image_size, model.mean, model.std)
     return ImageDataset(table, np.arange(len(table)), transform)
-
-
-def _folder_table(folder: Path) -> ImageTable:
-    paths = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    if not paths:
-        raise DataError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
-    names = [str(path.relative_to(folder)) for path in paths]
-    frame = pd.DataFrame({"image": names, "path": [str(path) for path in paths]})
-    frame = frame.assign(label=-1, group=frame["image"], split=None, row=range(1, len(frame) + 1))
-    return ImageTable(frame=frame, classes=(), boxes={}, box_scores={}, source=folder)
-
-
-def _unlabelled_table(source: Path, image_root: Path | None, image_column: str | None) -> ImageTable:
-    data = DataConfig.build(table=source, image_root=image_root, image_column=image_column)
-    return read_table(data, labelled=False)

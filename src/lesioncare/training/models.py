@@ -17,7 +17,7 @@ from lesioncare.errors import ConfigError, ModelError
 from lesioncare.rawtable import first_few
 from lesioncare.training.config import ModelConfig
 
-__all__ = ["BuiltModel", "build_model", "checkpoint_blocks", "read_weights"]
+__all__ = ["BuiltModel", "build_model", "checkpoint_blocks", "first_line", "read_weights"]
 
 _UNREADABLE = (
     *(SafetensorError, UnpicklingError, OSError, RuntimeError, ValueError, EOFError),
@@ -95,7 +95,7 @@ def _timm_model(name: str, num_classes: int, weights: str) -> nn.Module:
             raise ModelError(f"timm could not build {name!r}: {error}") from error
         remedy = "Give a local file with --weights FILE, or train from random weights with --weights none."
         raise ModelError(
-            f"The weights of {name!r} could not be downloaded and loaded: {_first_line(error)} {remedy}"
+            f"The weights of {name!r} could not be downloaded and loaded: {first_line(error)} {remedy}"
         ) from error
     if path is not None:
         _load_timm_weights(model, path)
@@ -151,7 +151,7 @@ def _check_logits(name: str, network: nn.Module, size: tuple[int, int], num_clas
         logits = network.eval()(torch.zeros(2, 3, *size))
     except Exception as error:
         raise ModelError(
-            f"{name!r} cannot take images of {size[0]} x {size[1]} pixels: {_first_line(error)} "
+            f"{name!r} cannot take images of {size[0]} x {size[1]} pixels: {first_line(error)} "
             "Choose another --image-size."
         ) from error
     for module, training in modes.items():
@@ -177,7 +177,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         state: dict[str, torch.Tensor] = timm.models.load_state_dict(str(path))
     except _UNREADABLE as error:
-        raise ModelError(f"{path}: not a readable weights file: {_first_line(error)}") from error
+        raise ModelError(f"{path}: not a readable weights file: {first_line(error)}") from error
     if not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ModelError(f"{path}: expected a state dict, but the file holds something else.")
     return state
@@ -192,7 +192,8 @@ def _weights_file(weights: str) -> Path:
     return path
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error of another library, short enough for a message."""
     text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__
 
