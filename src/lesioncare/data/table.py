@@ -209,7 +209,10 @@ def load_table(
     table = ImageTable(frame, names, {}, {}, source)
     if box_file is not None:
         boxes_read = _read_boxes(Path(box_file), table, image_root)
-        return table.with_boxes([box for box in boxes_read if box.score >= min_score])
+        try:
+            return table.with_boxes([box for box in boxes_read if box.score >= min_score])
+        except DataError as error:
+            raise DataError(f"{box_file}: {error}") from error
     if columns.box is not None:
         boxes = _own_boxes(rows, frame, columns, source)
         scores = {position: np.ones(len(of_image), np.float32) for position, of_image in boxes.items()}
@@ -259,11 +262,7 @@ def _all_boxes(
     is_yolo = path.exists() and detect_format(path) == "yolo"
     root = Path(image_root or table.source.parent) if is_yolo else None
     boxes = read_boxes(path, image_root=root).boxes
-    for box in boxes:
-        try:
-            _ = table.position_of(box.image) if table.has(box.image) else foreign.append(box.image)
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from error
+    foreign += [box.image for box in boxes if not table.has(box.image)]
     return boxes
 
 
