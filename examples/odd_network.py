@@ -1,7 +1,7 @@
 """A network of one's own: two inputs, a dictionary as the answer, and a head that is no linear layer.
 
-The map's layer is found all the same, and the map is differentiated through the head. HAM10000 has each
-patient's age; drawn images get a random one.
+The map's layer is found all the same, and the map is differentiated through the head. The second input
+stands for a patient's age and is drawn at random here.
 
     python examples/odd_network.py [--synthetic]
 """
@@ -36,7 +36,7 @@ class ImageAndAge(nn.Module):
 def main() -> None:
     torch.manual_seed(0)
     data = lesions()
-    ages = torch.rand(len(data), 1)
+    ages = torch.rand(len(data), 1)  # in place of a column of the table
     model = ImageAndAge(len(data.table.classes))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     guide = lc.AttentionGuide(model, alpha=0.5)
