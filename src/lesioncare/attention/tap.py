@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from lesioncare.attention.layout import Layout
 from lesioncare.errors import ModelError
 
 __all__ = ["Pass", "first_image", "logits_of", "tap"]
@@ -21,7 +22,7 @@ class Pass:
     Attributes:
         image: the batch of images that the model was called with, [N, C, H, W].
         logits: what it answered, [N, C].
-        features: the target layer's outputs [N, K, h, w], one for each time that the layer ran.
+        features: the target layer's outputs as maps [N, K, h, w], one for each time that the layer ran.
     """
 
     image: Tensor
@@ -39,6 +40,7 @@ def tap(
     model: nn.Module,
     layer: Callable[[], nn.Module],
     *,
+    layout: Callable[[], Layout] = Layout,
     before: Before | None = None,
     input_gradient: bool = False,
 ) -> Iterator[list[Pass]]:
@@ -50,6 +52,7 @@ def tap(
     Args:
         model: the module whose forward pass is watched.
         layer: gives the target layer; asked once the first pass begins, after `before` ran.
+        layout: gives how the layer's output becomes a map; asked when the layer has run.
         before: runs once, at the beginning of the first pass, with the model's arguments.
         input_gradient: make the image require a gradient, so that one can be taken with respect to it.
 
@@ -80,8 +83,11 @@ def tap(
             raise ModelError(
                 f"Expected the target layer to give one tensor, but got {type(output).__name__}."
             )
-        features.append(output)
-        return output.clone()
+        found = layout()
+        if not found.describes(output):  # another run of a layer that is used in several places
+            found = Layout()
+        features.append(found.to_map(output, (int(images[-1].shape[-2]), int(images[-1].shape[-1]))))
+        return found.from_map(features[-1], output)
 
     def end(_module: nn.Module, _arguments: Arguments, output: Any) -> None:
         passes.append(Pass(images[-1], logits_of(output), tuple(features)))
