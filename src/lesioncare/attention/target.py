@@ -233,7 +233,10 @@ def _is_tokens(output: Any, images: int) -> bool:
 
 def _is_attention(name: str) -> bool:
     """Whether a class, by its name, is an attention layer: no block, network or the like that has one."""
-    return re.search(r"att(entio)?n(?!.*(block|layer|stage|encoder|net|model|former)$)", name) is not None
+    return (
+        re.search(r"(att(entio)?n|mhsa|gpsa|xca)(?!.*(block|layer|stage|encoder|net|model|former)$)", name)
+        is not None
+    )
 
 
 def _passes_on(module: nn.Module) -> bool:
