@@ -21,11 +21,11 @@ class Case:
     """
 
     model: str
-    size: int = 96
+    size: int = 64
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def _case(model: str, size: int = 96, **options: Any) -> Case:
+def _case(model: str, size: int = 64, **options: Any) -> Case:
     return Case(model, size, options)
 
 
@@ -44,10 +44,10 @@ TIMM = {
     "convnext": _case("test_convnext"),
     "cpubone": _case("cpubone_nano"),
     "crossvit": _case("crossvit_tiny_240", 240),
-    "csatv2": _case("csatv2", 128),
+    "csatv2": _case("csatv2"),
     "cspnet": _case("cs3darknet_focus_s"),
     "cspnext": _case("cspnext_tiny"),
-    "davit": _case("davit_tiny", 96, **_HIERARCHY),
+    "davit": _case("davit_tiny", 64, **_HIERARCHY),
     "deepseek_vit": _case("deepseek_vit_412m", 84, img_size=84, **_TINY),
     "deit": _case("deit_tiny_distilled_patch16_224", 64, img_size=64, depth=3),
     "densenet": _case("densenet121", 64),
@@ -80,7 +80,7 @@ TIMM = {
     "lcnetv2": _case("lcnetv2_small"),
     "levit": _case("levit_128s", 224),
     "lowformer": _case("lowformer_b0"),
-    "mambaout": _case("test_mambaout"),
+    "mambaout": _case("test_mambaout", 128),
     "maxxvit": _case("test_maxvit", 128, img_size=128),
     "metaformer": _case("poolformer_s12"),
     "mlp_mixer": _case("mixer_s16_224", 64, img_size=64),
@@ -109,7 +109,7 @@ TIMM = {
     "selecsls": _case("selecsls42"),
     "senet": _case("legacy_seresnet18"),
     "sequencer": _case("sequencer2d_s", 224, layers=(1, 1, 1, 1)),
-    "shvit": _case("shvit_s1", 128),
+    "shvit": _case("shvit_s1"),
     "sknet": _case("skresnet18"),
     "starnet": _case("starnet_s050"),
     "swiftformer": _case("swiftformer_xs"),
@@ -120,8 +120,8 @@ TIMM = {
     "tnt": _case("tnt_s_patch16_224", 64, img_size=64, depth=3),
     "tresnet": _case("tresnet_m", 64),
     "twins": _case("twins_svt_small", 224, **_HIERARCHY),
-    "vgg": _case("vgg11", 96, mlp_ratio=0.05),
-    "visformer": _case("visformer_tiny", 96, img_size=96),
+    "vgg": _case("vgg11", 64, mlp_ratio=0.05),
+    "visformer": _case("visformer_tiny", 64, img_size=64),
     "vision_transformer": _case("test_vit", 64, img_size=64),
     "vision_transformer_hybrid": _case("vit_tiny_r_s16_p8_224", 128, img_size=128, depth=3),
     "vision_transformer_relpos": _case("test_vit_relpos", 64, img_size=64),
@@ -129,9 +129,9 @@ TIMM = {
         "samvit_base_patch16_224", 64, img_size=64, global_attn_indexes=(2,), **_TINY
     ),
     "vitamin": _case("vitamin_small_224", 64, img_size=64),
-    "volo": _case("volo_d1_224", 224, layers=(1, 1, 1, 1)),
+    "volo": _case("volo_d1_224", 64, img_size=64),
     "vovnet": _case("ese_vovnet19b_slim_dw"),
-    "xception": _case("legacy_xception", 96),
+    "xception": _case("legacy_xception"),
     "xception_aligned": _case("xception41", 64),
     "xcit": _case("xcit_nano_12_p16_224", 64, img_size=64, depth=3),
 }  # fmt: skip
@@ -141,7 +141,7 @@ TORCHVISION = {
     "convnext": _case("convnext_tiny", 64),
     "densenet": _case("densenet121", 64),
     "efficientnet": _case("efficientnet_b0"),
-    "googlenet": _case("googlenet", 96, init_weights=False),
+    "googlenet": _case("googlenet", 64, init_weights=False),
     "inception": _case("inception_v3", 128, init_weights=False),
     "maxvit": _case(
         "MaxVit", 64, input_size=(64, 64), stem_channels=16, partition_size=2, head_dim=8,
@@ -158,7 +158,7 @@ TORCHVISION = {
         "SwinTransformer", 64, patch_size=[4, 4], embed_dim=16, depths=[1, 1, 1], num_heads=[1, 2, 2],
         window_size=[2, 2],
     ),
-    "vgg": _case("vgg11", 96),
+    "vgg": _case("vgg11"),
     "vision_transformer": _case(
         "VisionTransformer", 64, image_size=64, patch_size=16, num_layers=3, num_heads=2, hidden_dim=48,
         mlp_dim=96,

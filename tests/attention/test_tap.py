@@ -56,6 +56,7 @@ def test_a_layouts_map_and_back(layout, output):
     assert torch.equal(features, CELLS)
     back = layout.from_map(features, output)
     assert torch.equal(back, output)
+    assert back.stride() == output.stride()
     assert back.data_ptr() != output.data_ptr()
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from lesioncare.errors import ModelError
@@ -66,7 +65,9 @@ class Layout:
             return features.clone()
         if self.kind == "channels last":
             return features.permute(0, 2, 3, 1).clone()
-        return torch.cat((output[:, : self.prefix], features.flatten(2).transpose(1, 2)), dim=1)
+        tokens = output.clone()  # with its strides, on which the rounding of a sum over tokens depends
+        tokens[:, self.prefix :] = features.flatten(2).transpose(1, 2)
+        return tokens
 
     def describes(self, output: object) -> bool:
         """Whether an output has the number of dimensions, and more tokens than the prefix."""
