@@ -85,9 +85,10 @@ def examine(model: nn.Module, size: int, inputs: Inputs = alone, steps: int = ST
     }
     if target.layout.kind != "channels first":  # there a map is a map
         row["place"] = "right" if in_place(model, guide, images) else "wrong"
-    before, after = taught(model, guide, (inputs(images), labels, random_boxes(images)), steps)
+    before, after, fall = taught(model, guide, (inputs(images), labels, random_boxes(images)), steps)
     unchanged &= list(model.state_dict()) == keys and hook_count(model) == hooks
     row |= {"energy_before": before, "energy_after": after, "outputs_unchanged": "yes" if unchanged else "no"}
+    row["remark"] = remark_on(row, fall)
     return row
 
 
@@ -127,8 +128,11 @@ def in_place(model: nn.Module, guide: AttentionGuide, images: Tensor) -> bool:
 
 def taught(
     model: nn.Module, guide: AttentionGuide, batch: tuple[Arguments, Tensor, list[Tensor]], steps: int
-) -> tuple[float, float]:
-    """The energy in the boxes, in training mode from one seed, before and after some steps on one batch."""
+) -> tuple[float, float, str]:
+    """The energy in the boxes, in training mode from one seed, before and after some steps on one batch.
+
+    The third part tells from where to where the CARE loss went.
+    """
     arguments, labels, boxes = batch
     height, width = first_image(arguments, {}).shape[2:]
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -139,19 +143,20 @@ def taught(
         with guide.watch(always=always):
             return logits_of(model(*arguments))
 
-    def energy() -> float:
+    def state() -> tuple[float, float]:
         watched(always=True)
         maps = guide.class_activation_map(labels).detach()
         regions = Regions(boxes, (height, width), (maps.shape[1], maps.shape[2]))
-        return 1 - float(EnergyLoss()(maps, regions).mean())
+        return 1 - float(EnergyLoss()(maps, regions).mean()), float(CARELoss()(maps, regions).mean())
 
-    before = energy()
+    before, care_before = state()
     for _ in range(steps):
         logits = watched()
         optimiser.zero_grad()
         guide.combine(functional.cross_entropy(logits, labels), labels, boxes).backward()
         optimiser.step()
-    return before, energy()
+    after, care_after = state()
+    return before, after, f"{care_before:.2f} to {care_after:.2f}"
 
 
 def random_boxes(images: Tensor) -> list[Tensor]:
@@ -202,8 +207,7 @@ def in_own_process(family: str, limit: int) -> Row:
     process.kill()
     process.join()
     row |= found | {"seconds": round(time.perf_counter() - begun, 1)}
-    if not row["remark"]:
-        row["remark"] = remark_on(row)
+    if row["energy_after"] != "":
         row |= {name: f"{row[name]:.4f}" for name in ("energy_before", "energy_after")}
     return row
 
@@ -217,13 +221,13 @@ def study_and_send(family: str, sender: Connection) -> None:
         sender.send({"remark": f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]})
 
 
-def remark_on(row: Row) -> str:
+def remark_on(row: Row, fall: str) -> str:
     """What a reader must know of a row that is not as it should be."""
     remarks = []
     if not row["energy_after"] > row["energy_before"]:
-        remarks.append("the energy does not rise")
-    if row["place"] == "wrong":
-        remarks.append("the map's cells are not in the image's order")
+        remarks.append(f"the energy does not rise; the CARE loss goes from {fall}")
+    if row.get("place") == "wrong":
+        remarks.append("the map's cells are not shown to be in place")
     if row["outputs_unchanged"] != "yes":
         remarks.append("the outputs change")
     return "; ".join(remarks)

@@ -108,7 +108,7 @@ TIMM = {
     "rexnet": _case("rexnet_100"),
     "selecsls": _case("selecsls42"),
     "senet": _case("legacy_seresnet18"),
-    "sequencer": _case("sequencer2d_s", 224, layers=(1, 1, 1, 1)),
+    "sequencer": _case("sequencer2d_s", 64, img_size=64, layers=(1, 1, 1, 1)),
     "shvit": _case("shvit_s1"),
     "sknet": _case("skresnet18"),
     "starnet": _case("starnet_s050"),
