@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from lesioncare.attention.layout import Layout
 from lesioncare.attention.tap import first_image, logits_of, tap
 from lesioncare.errors import ModelError
 
-from .models import Pooled, Tail, add_in_place, hook_count, relu_in_place
+from .models import ChannelsLast, Pooled, Tail, Transformer, add_in_place, hook_count, relu_in_place
 
 IMAGES = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -35,6 +36,58 @@ def test_in_place_operations_do_not_reach_what_was_captured(after):
     assert torch.equal(features, model.conv(IMAGES))
     assert torch.equal(logits, model(IMAGES))
     assert float(features.detach().min()) < 0
+
+
+CELLS = torch.arange(2 * 3 * 2 * 4.0).reshape(2, 3, 2, 4)  # N, K, h, w
+
+
+@pytest.mark.parametrize(
+    ("layout", "output"),
+    [
+        (Layout(), CELLS),
+        (Layout("channels last"), CELLS.permute(0, 2, 3, 1)),
+        (Layout("tokens"), CELLS.flatten(2).transpose(1, 2)),
+        (Layout("tokens", 2), torch.cat((torch.rand(2, 2, 3), CELLS.flatten(2).transpose(1, 2)), 1)),
+    ],
+)
+def test_a_layouts_map_and_back(layout, output):
+    features = layout.to_map(output, (16, 32))
+    assert layout.describes(output)
+    assert torch.equal(features, CELLS)
+    back = layout.from_map(features, output)
+    assert torch.equal(back, output)
+    assert back.stride() == output.stride()
+    assert back.data_ptr() != output.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "layout"),
+    [
+        (ChannelsLast(), "norm", Layout("channels last")),
+        (Transformer(2), "blocks.1.norm1", Layout("tokens", 2)),
+    ],
+)
+def test_the_map_of_any_layout_is_part_of_the_graph(model, layer, layout):
+    with tap(model, lambda: model.get_submodule(layer), layout=lambda: layout) as passes:
+        logits = model(IMAGES)
+    assert torch.equal(logits, model(IMAGES))
+    (features,) = passes[0].features
+    assert features.shape[2:] == (4, 4)
+    (gradient,) = torch.autograd.grad(logits[:, 0].sum(), features)
+    assert gradient.abs().amax((1, 2, 3)).min() > 0
+
+
+def test_tokens_dropped_in_training_are_told():
+    model = Transformer(1)
+    layout = Layout("tokens", 1)
+    layer = model.blocks[1].norm1
+    layer.register_forward_hook(lambda _m, _i, output: output[:, :12])  # patch dropout
+    with (
+        pytest.raises(ModelError, match=r"11 patch tokens.*16 x 16"),
+        tap(model, lambda: layer, layout=lambda: layout),
+    ):
+        model(IMAGES)
+    assert hook_count(model) == 1
 
 
 def test_memory_format_survives():

@@ -6,12 +6,17 @@ from torch import nn
 from torch.nn import functional
 
 from lesioncare.attention import AttentionGuide, find_target
+from lesioncare.attention.layout import Layout
 from lesioncare.errors import ModelError
 
 from .models import (
+    ChannelsLast,
+    MultiHead,
+    MultiScale,
     Pooled,
     Reused,
     Tail,
+    Transformer,
     TupleOutput,
     TwoInputs,
     add_in_place,
@@ -75,14 +80,26 @@ def test_googlenet_whose_training_output_is_a_tuple():
     assert (guide.target.name, guide.target.closed_form) == ("inception5b", True)
 
 
-@pytest.mark.parametrize("name", ["test_vit", "test_mambaout", "swin_tiny_patch4_window7_224"])
-def test_token_and_channels_last_models_are_refused(name):
-    options = {"img_size": 64} if name != "test_mambaout" else {}
-    if name.startswith("swin"):
-        options |= {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2), "window_size": 2}
-    model = timm.create_model(name, num_classes=3, **options)
-    with pytest.raises(ModelError, match=r"Token and channels-last .* target_layer"):
-        find_target(model, (LARGER,), {})
+@pytest.mark.parametrize(
+    ("name", "layer", "layout", "options"),
+    [
+        ("test_vit", "blocks.5.norm1", Layout("tokens", 1), {"img_size": 64}),  # the class token decides
+        ("test_vit2", "blocks", Layout("tokens", 1), {"img_size": 64}),  # the patches' mean, then a norm
+        ("test_vit3", "norm", Layout("tokens", 1), {"img_size": 64}),  # attention pooling
+        ("test_vit4", "blocks", Layout("tokens", 1), {"img_size": 64}),
+        ("test_mambaout", "stages", Layout("channels last"), {}),
+    ],
+)
+def test_token_and_channels_last_models_of_timm(name, layer, layout, options):
+    found = find_target(timm.create_model(name, num_classes=3, **options), (LARGER,), {})
+    assert (found.name, found.layout, found.closed_form) == (layer, layout, False)
+
+
+def test_a_linear_head_on_averaged_channels_last_maps_has_the_closed_form():
+    options = {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2), "window_size": 2}
+    model = timm.create_model("swin_tiny_patch4_window7_224", num_classes=3, img_size=64, **options)
+    found = find_target(model, (LARGER,), {})
+    assert (found.name, found.layout, found.linear) == ("norm", Layout("channels last"), model.head.fc)
 
 
 def test_a_channels_last_model_that_permutes_before_pooling():
@@ -213,6 +230,61 @@ def test_maps_that_do_not_lead_to_the_logits_are_passed_over():
             return logits, self.side(x)
 
     assert find_target(Side(), (IMAGES,), {}).name == "features"
+
+
+@pytest.mark.parametrize("prefix", [1, 2, 5])
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize("size", [(16, 16), (20, 12), (32, 32)])
+def test_class_and_register_tokens_are_told_from_patches(prefix, stated, size):
+    model, images = Transformer(prefix, stated=stated), torch.rand(2, 3, *size)
+    found = find_target(model, (images,), {})
+    assert (found.name, found.layout) == ("blocks.1.norm1", Layout("tokens", prefix))
+    assert not found.closed_form
+
+
+def test_the_mean_of_the_patch_tokens_with_a_linear_head_has_the_closed_form():
+    model = Transformer(2, "mean")
+    found = find_target(model, (IMAGES,), {})
+    assert (found.name, found.layout, found.linear) == ("norm", Layout("tokens", 2), model.head)
+
+
+@pytest.mark.parametrize("zero", ["head", "head.weight"])
+def test_a_head_that_begins_at_zero_hides_nothing(zero):
+    model = Transformer(pool="token by token") if zero == "head" else Transformer()
+    nn.init.zeros_(model.head.weight)
+    nn.init.zeros_(model.head.bias)
+    if zero == "head.weight":
+        assert find_target(model, (IMAGES,), {}).name == "blocks.1.norm1"
+    else:  # nothing at all can be told before a step was made
+        with pytest.raises(ModelError, match="target_layer"):
+            find_target(model, (IMAGES,), {})
+        assert find_target(model, (IMAGES,), {}, "blocks.1.norm1").layout == Layout("tokens", 1)
+
+
+def test_channels_last_is_told_from_the_pooling_where_shapes_are_equal():
+    model = ChannelsLast(channels=4)  # 16 pixel images: [2, 4, 4, 4]
+    found = find_target(model, (IMAGES,), {})
+    assert (found.name, found.layout, found.linear) == ("norm", Layout("channels last"), model.head)
+
+
+def test_tokens_that_fit_no_grid_are_told():
+    class Dropped(Transformer):
+        def forward(self, x):
+            x = self.patches(x).flatten(2).transpose(1, 2)[:, :60]
+            return self.head(self.norm(self.blocks(x)).mean(1))
+
+    with pytest.raises(ModelError, match=r"60 tokens, which make no grid .* 32 x 32 .* target_layer"):
+        find_target(Dropped(), (torch.rand(2, 3, 32, 32),), {})
+
+
+def test_lists_of_maps_are_entered():
+    assert find_target(MultiScale(), (IMAGES,), {}).name == "stage.coarse"
+
+
+def test_the_first_of_several_heads_counts():
+    model = MultiHead()
+    found = find_target(model, (IMAGES,), {})
+    assert (found.name, found.linear) == ("features", None)  # another layer learns from the same map
 
 
 @pytest.mark.parametrize(

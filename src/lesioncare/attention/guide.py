@@ -224,6 +224,7 @@ class AttentionGuide:
         return tap(
             self.model,
             lambda: self.targets[index].layer,
+            layout=lambda: self.targets[index].layout,
             before=self._find,
             input_gradient=input_gradient,
         )

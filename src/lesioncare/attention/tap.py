@@ -1,7 +1,7 @@
 """The owner of all hooks: captures a layer's output during an ordinary forward pass, then leaves no trace."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from lesioncare.attention.fused import attention_differentiable_twice
+from lesioncare.attention.layout import Layout
 from lesioncare.errors import ModelError
 
 __all__ = ["Pass", "first_image", "logits_of", "tap"]
@@ -21,7 +23,7 @@ class Pass:
     Attributes:
         image: the batch of images that the model was called with, [N, C, H, W].
         logits: what it answered, [N, C].
-        features: the target layer's outputs [N, K, h, w], one for each time that the layer ran.
+        features: the target layer's outputs as maps [N, K, h, w], one for each time that the layer ran.
     """
 
     image: Tensor
@@ -39,61 +41,91 @@ def tap(
     model: nn.Module,
     layer: Callable[[], nn.Module],
     *,
+    layout: Callable[[], Layout] = Layout,
     before: Before | None = None,
     input_gradient: bool = False,
 ) -> Iterator[list[Pass]]:
     """Capture the model's logits and a layer's output while the block runs; the hooks go at its end, always.
 
+    From the layer on, attention can be differentiated twice (see `fused`), as a map's gradient needs it.
     The layer's output is passed on as a copy, so that an in-place operation after the layer (a ReLU, an
     added shortcut) cannot change what was captured; values and memory format are the same bit for bit.
 
     Args:
         model: the module whose forward pass is watched.
         layer: gives the target layer; asked once the first pass begins, after `before` ran.
+        layout: gives how the layer's output becomes a map; asked when the layer has run.
         before: runs once, at the beginning of the first pass, with the model's arguments.
         input_gradient: make the image require a gradient, so that one can be taken with respect to it.
 
     Yields:
         The passes, filled as the model runs.
     """
-    passes: list[Pass] = []
-    images: list[Tensor] = []
-    features: list[Tensor] = []
-    handles: list[RemovableHandle] = []
+    capture = _Capture(layer, layout, before, input_gradient)
+    try:
+        capture.handles.append(model.register_forward_pre_hook(capture.begin, with_kwargs=True))
+        capture.handles.append(model.register_forward_hook(capture.end))
+        yield capture.passes
+    finally:
+        capture.head.close()
+        for handle in capture.handles:
+            handle.remove()
 
-    def begin(module: nn.Module, arguments: Arguments, named: Named) -> tuple[Arguments, Named] | None:
-        if not images:
-            if before is not None:
-                before(module, arguments, named)
-            handles.append(layer().register_forward_hook(keep_features))
-        features.clear()  # of a pass that failed
+
+class _Capture:
+    """The hooks of `tap`, and what they share."""
+
+    def __init__(
+        self,
+        layer: Callable[[], nn.Module],
+        layout: Callable[[], Layout],
+        before: Before | None,
+        input_gradient: bool,
+    ) -> None:
+        self.passes: list[Pass] = []
+        self.handles: list[RemovableHandle] = []
+        self.head = ExitStack()  # what holds between the layer and the end of the pass
+        self._layer, self._layout, self._before = layer, layout, before
+        self._input_gradient = input_gradient
+        self._images: list[Tensor] = []
+        self._features: list[Tensor] = []
+
+    def begin(self, module: nn.Module, arguments: Arguments, named: Named) -> tuple[Arguments, Named] | None:
+        if not self._images:
+            if self._before is not None:
+                self._before(module, arguments, named)
+            self.handles.append(self._layer().register_forward_hook(self.keep))
+        self._leave_pass()  # one that failed
         image = first_image(arguments, named)
-        images.append(image.detach().clone().requires_grad_() if input_gradient else image)
-        if not input_gradient:
+        seen = image.detach().clone().requires_grad_() if self._input_gradient else image
+        self._images.append(seen)
+        if not self._input_gradient:
             return None
-        return tuple(images[-1] if value is image else value for value in arguments), {
-            key: images[-1] if value is image else value for key, value in named.items()
+        return tuple(seen if value is image else value for value in arguments), {
+            key: seen if value is image else value for key, value in named.items()
         }
 
-    def keep_features(_module: nn.Module, _arguments: Arguments, output: Any) -> Tensor:
+    def keep(self, _module: nn.Module, _arguments: Arguments, output: Any) -> Tensor:
         if not isinstance(output, Tensor):
             raise ModelError(
                 f"Expected the target layer to give one tensor, but got {type(output).__name__}."
             )
-        features.append(output)
-        return output.clone()
+        if not self._features:
+            self.head.enter_context(attention_differentiable_twice())
+        layout = self._layout()
+        if not layout.describes(output):  # another run of a layer that is used in several places
+            layout = Layout()
+        size = self._images[-1].shape[-2:]
+        self._features.append(layout.to_map(output, (size[0], size[1])))
+        return layout.from_map(self._features[-1], output)
 
-    def end(_module: nn.Module, _arguments: Arguments, output: Any) -> None:
-        passes.append(Pass(images[-1], logits_of(output), tuple(features)))
-        features.clear()
+    def end(self, _module: nn.Module, _arguments: Arguments, output: Any) -> None:
+        self.passes.append(Pass(self._images[-1], logits_of(output), tuple(self._features)))
+        self._leave_pass()
 
-    try:
-        handles.append(model.register_forward_pre_hook(begin, with_kwargs=True))
-        handles.append(model.register_forward_hook(end))
-        yield passes
-    finally:
-        for handle in handles:
-            handle.remove()
+    def _leave_pass(self) -> None:
+        self._features.clear()
+        self.head.close()
 
 
 def first_image(arguments: Arguments, named: Named) -> Tensor:
