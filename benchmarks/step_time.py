@@ -36,6 +36,7 @@ import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
 
 from lesioncare.attention import AttentionGuide, CARELoss, Regions
 
@@ -115,17 +116,21 @@ class Bench:
             torch.cuda.synchronize()
 
     def peak(self, way: Callable[["Bench"], Tensor]) -> float:
-        """The highest memory of a step above what was held before it, in MB."""
+        """The most that is allocated at once during a step above what was held before it, in MB."""
         self.optimizer.zero_grad(set_to_none=True)
-        cuda = self.images.device.type == "cuda"
-        if cuda:
+        if self.images.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
-            before = torch.cuda.memory_allocated() / 1e6
-        else:
-            Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-            before = resident("VmRSS")
-        self.step(way)
-        return (torch.cuda.max_memory_allocated() / 1e6 if cuda else resident("VmHWM")) - before
+            before = torch.cuda.memory_allocated()
+            self.step(way)
+            return (torch.cuda.max_memory_allocated() - before) / 1e6
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+            self.step(way)
+        events = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
+        held = highest = 0
+        for event in sorted(events, key=lambda event: event.start_ns()):
+            held += event.nbytes()
+            highest = max(highest, held)
+        return highest / 1e6
 
     def loss_of_maps(self, logits: Tensor, maps: Tensor) -> Tensor:
         """The whole loss, from maps that were made in another way."""
@@ -135,12 +140,6 @@ class Bench:
         )
         attention = CARELoss()(maps.float(), regions).sum() / len(logits)
         return (1 - ALPHA) * functional.cross_entropy(logits, self.labels) + ALPHA * attention
-
-
-def resident(field: str) -> float:
-    """This process's memory now (VmRSS) or at its peak (VmHWM), in MB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) / 1024
 
 
 def plain(bench: Bench) -> Tensor:
@@ -256,7 +255,7 @@ def measure(name: str, share: float, options: argparse.Namespace) -> list[dict[s
         order = list(ways) if round_ % 2 == 0 else list(ways)[::-1]
         for way in order:
             times[way].append(bench.step(ways[way]))
-    peaks = {name: statistics.median(bench.peak(way) for _ in range(3)) for name, way in ways.items()}
+    peaks = {name: bench.peak(way) for name, way in ways.items()}
     rows = []
     for way, spent in times.items():
         ratios = [own / base for own, base in zip(spent, times["plain"], strict=True)]
@@ -269,7 +268,7 @@ def measure(name: str, share: float, options: argparse.Namespace) -> list[dict[s
                 **{"ratio": f"{middle:.3f}", "ratio_low": f"{low:.3f}", "ratio_high": f"{high:.3f}"},
                 **{
                     "peak_mb": f"{peaks[way]:.0f}",
-                    "peak_ratio": f"{peaks[way] / max(peaks['plain'], 1e-9):.3f}",
+                    "peak_ratio": f"{peaks[way] / peaks['plain']:.4f}",
                 },
             }
         )
