@@ -255,8 +255,10 @@ def as_table(rows: dict[str, Row]) -> str:
         "| family | model tried | parameters | map | layout | target layer | head | energy | remark |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for family in cases():
-        if family in rows:
+    for family, case in cases().items():
+        if family not in rows:
+            lines.append(f"| {family} | `{case.model}` |  |  |  |  |  |  | not tried yet |")
+        else:
             row = {name: str(value) for name, value in rows[family].items()}
             millions = f"{int(row['parameters']) / 1e6:.2f} M" if row["parameters"] else ""
             energy = (

@@ -44,7 +44,7 @@ TIMM = {
     "convnext": _case("test_convnext"),
     "cpubone": _case("cpubone_nano"),
     "crossvit": _case("crossvit_tiny_240", 240),
-    "csatv2": _case("csatv2"),
+    "csatv2": _case("csatv2", 128),
     "cspnet": _case("cs3darknet_focus_s"),
     "cspnext": _case("cspnext_tiny"),
     "davit": _case("davit_tiny", 64, **_HIERARCHY),
