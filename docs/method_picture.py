@@ -10,13 +10,12 @@ import torch
 from matplotlib.patches import Rectangle
 
 from lesioncare.attention import Regions
-from lesioncare.attention.losses import min_max_normalise
 from lesioncare.evaluation import RunResult
 from lesioncare.images import read_image
 
 
 def main(demo: Path) -> None:
-    """Show an image, both networks' maps with the loss's two sums, and the box on the map's cells."""
+    """Show an image, the box on the map's cells, and both networks' maps with their means inside and outside."""
     mpl.use("agg")
     plain, guided = RunResult.load(demo / "without"), RunResult.load(demo / "with")
     row = _clearest(plain, guided)
@@ -49,10 +48,10 @@ def _cells(axis: plt.Axes, values: torch.Tensor, title: str) -> None:
 
 
 def _map(axis: plt.Axes, cam: np.ndarray, regions: Regions, title: str) -> None:
-    normalised = min_max_normalise(torch.as_tensor(cam, dtype=torch.float32)[None])
-    inside = float((normalised * regions.inside).sum() / regions.inside.sum())
-    outside = float((normalised * regions.outside).sum() / regions.outside.sum())
-    axis.imshow(normalised[0], cmap="magma", vmin=0, vmax=1)
+    positive = torch.as_tensor(cam, dtype=torch.float32)  # a run keeps the positive part, its maximum 1
+    inside = float((positive * regions.inside).sum() / regions.inside.sum())
+    outside = float((positive * regions.outside).sum() / regions.outside.sum())
+    axis.imshow(positive, cmap="magma", vmin=0, vmax=1)
     axis.set_title(title)
     axis.set_xlabel(f"inside {inside:.2f}, outside {outside:.2f}")
 

@@ -1,24 +1,26 @@
 """Every example of the tour, the how-to pages and the method runs, in the page's order, on drawn images.
 
 Nothing is replaced in a command: a few options are added at its end, where the last one counts, so that a training
-ends in a second, needs no GPU and no network. Servers are started and ended at once.
+ends in a second, needs no GPU and no network. Servers end at once, and Ray's work is done in this process (that Ray gives
+the same has tests of its own).
 """
 
-import os
-import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from lesioncare.boxes.generation import run_in_processes
 from lesioncare.cli import main
-from tests.docs.examples import PAGES, examples
+from lesioncare.data.synthetic import SyntheticConfig
+from lesioncare.experiment import InOrder
+from .examples import PAGES, examples
+
+COUNTS = {"common-mole": 24, "network": 12, "red-lacunae": 6}
 
 pytestmark = pytest.mark.slow
 
-TINY = "--model test_resnet --weights none --image-size 32 --epochs 1 --batch-size 16 --accelerator cpu"
+TINY = "--model test_resnet --weights none --image-size 64 --epochs 1 --batch-size 16 --accelerator cpu"
 ADDED = {
     "train": f"{TINY} --devices 1 --workers 0",
     "compare": f"{TINY} --folds 0,1/3 --seeds 1 --threads 1",
@@ -26,7 +28,7 @@ ADDED = {
     "boxes review": "--no-browser",
     "audit": "--limit 6",
 }
-OWN_NETWORK = "--weights none --image-size 32 --epochs 1 --batch-size 16 --accelerator cpu"
+OWN_NETWORK = "--weights none --image-size 64 --epochs 1 --batch-size 16 --accelerator cpu"
 ELSEWHERE = ("pip install", "ray start", "unset ", "fold=")
 """Commands that are no business of lesioncare's."""
 
@@ -44,6 +46,8 @@ def lesioncare(monkeypatch, one_thread, capsys):
     """Run one command in this process, small."""
     monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
     monkeypatch.setattr("lesioncare.experiment.demo.SyntheticConfig", small_demo)
+    monkeypatch.setattr("lesioncare.experiment.OnRay", lambda _address, _workers, threads: InOrder(threads))
+    monkeypatch.setattr("lesioncare.boxes.generation.run_on_ray", without_ray)
 
     def run(words):
         capsys.readouterr()
@@ -55,11 +59,12 @@ def lesioncare(monkeypatch, one_thread, capsys):
     return run
 
 
-def small_demo(size, seed):
-    from lesioncare.data.synthetic import SyntheticConfig  # noqa: PLC0415
+def without_ray(maker, chunks, workers, address):
+    return run_in_processes(maker, chunks, 1)
 
-    counts = {"common-mole": 24, "network": 12, "red-lacunae": 6}
-    return SyntheticConfig(train_counts=counts, n_test=3, size=size, seed=seed)
+
+def small_demo(size, seed):
+    return SyntheticConfig(train_counts=COUNTS, n_test=3, size=size, seed=seed)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
