@@ -19,12 +19,13 @@ PLANS := skin_first_pass skin_inner skin_confirm skin_box_sources skin_remedies 
 EVIDENCE := runs/evidence
 COMPARE := $(RUN) -m lesioncare compare --cache-dir $(EVIDENCE)/features --workers 2 --threads 1
 
-.PHONY: help install demo test lint format bench clean evidence-tables evidence-kermany evidence-skin_rarity $(PLANS:%=evidence-%)
+.PHONY: help install demo test lint format bench docs clean evidence-tables evidence-kermany evidence-skin_rarity $(PLANS:%=evidence-%)
 
 help:
 	@echo "make demo     synthetic images, two networks, one report: about two minutes"
 	@echo "make test     the whole test suite"
 	@echo "make lint     style, types and layers"
+	@echo "make docs     the documentation as web pages, site/index.html"
 	@echo "make bench    the benchmarks on real data (LESIONCARE_DATA, or ../shared/data)"
 	@echo "make evidence-skin_first_pass, and the other plans of benchmarks/evidence: hours, see docs/evidence.md"
 	@echo "make install  only the environment, .venv"
@@ -68,6 +69,10 @@ format: install
 	$(SHARED)/bin/ruff format $(MODULES)
 	$(SHARED)/bin/ruff check --fix $(MODULES)
 
+# The variable silences the theme's notice about its end of life, May 2027, which is no finding about these pages.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
 bench: install
 	$(RUN) benchmarks/skin_one_fold.py
 
@@ -97,4 +102,4 @@ evidence-skin_rarity: evidence-tables
 	done
 
 clean:
-	rm -rf .venv demo runs build .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv demo runs build site .mypy_cache .ruff_cache .import_linter_cache

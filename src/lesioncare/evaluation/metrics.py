@@ -79,7 +79,7 @@ class Metrics:
     Args:
         n: images with a known label; the others are left out everywhere.
         n_tied: images with two equally large logits, which count as errors.
-        confusion: [C][C] counts, rows = truth, columns = prediction; tied images are in no column.
+        confusion: [C, C] counts, rows = truth, columns = prediction; tied images are in no column.
         localisation: of the "rare", the "common" and "all" classes' images.
         localisation_per_class: the same per class.
     """
