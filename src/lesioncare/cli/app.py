@@ -1,6 +1,7 @@
 """The application: its commands, its help, and the one place where errors become messages."""
 
 import inspect
+import signal
 import sys
 from typing import Annotated
 
@@ -28,6 +29,7 @@ __all__ = ["app", "main"]
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 def _paragraphs(docstring: str | None) -> str:
@@ -98,14 +100,21 @@ def _options(
     pass
 
 
+def _terminate(*_: object) -> None:
+    """End as after Ctrl-C: what a batch system preempts tidies up, and may be queued again."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the tidying
+    raise SystemExit(EXIT_TERMINATED)
+
+
 def main() -> None:
     """Run the command line; what a user can mend ends in one message and exit code 2."""
     keep_freed_memory()
+    signal.signal(signal.SIGTERM, _terminate)
     sys.path.append("")  # --model package.module:function may be a file in the current folder
     try:
         app()
     except SystemExit as end:  # typer ends with this code on Ctrl-C
-        if end.code == EXIT_INTERRUPTED:
+        if end.code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
             print("\nlesioncare: stopped. The same command goes on from here.", file=sys.stderr)
         raise
     except LesionCareError as error:

@@ -18,7 +18,7 @@ from torch import Tensor, from_numpy
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from lesioncare.data.partial import partial_file, remove_left_over
+from lesioncare.data.partial import new_array, partial_file, remove_left_over
 from lesioncare.data.table import ImageTable
 from lesioncare.data.workers import usable_cores
 from lesioncare.errors import DataError, RunError
@@ -199,7 +199,7 @@ def _make(source: FilePixels, missing: Sequence[tuple[Path, npt.NDArray[np.int64
     ):
         for path, block in missing:
             partial = partial_file(path)
-            kept = np.lib.format.open_memmap(partial, mode="w+", dtype=kind, shape=(len(block),))
+            kept = new_array(partial, kind, (len(block),))
             for row, (image, file_size) in enumerate(pool.map(source.read, block.tolist())):
                 kept[row] = (file_size, image.numpy())
                 bar.update()

@@ -2,11 +2,15 @@
 
 import multiprocessing
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-__all__ = ["auto_workers", "limit_cores", "usable_cores"]
+from lesioncare.errors import RunError
+
+__all__ = ["auto_workers", "limit_cores", "reporting_dead_workers", "usable_cores"]
 
 MOST_WORKERS = 16
 FEW_IMAGES = 300
@@ -49,6 +53,24 @@ def auto_workers(images: int, batch_bytes: int, *, on_cpu: bool, sharing: int = 
     if images <= FEW_IMAGES or busy or multiprocessing.current_process().daemon:
         return 0
     return max(0, min(cores - 1, MOST_WORKERS, _room() // max(1, _AHEAD * batch_bytes)))
+
+
+@contextmanager
+def reporting_dead_workers() -> Iterator[None]:
+    """Say in one message that a process of a torch `DataLoader` died.
+
+    Raises:
+        RunError: in place of torch's `RuntimeError`.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise RunError(
+            "A process that loads images died (out of memory?). The same command goes on from here; "
+            "give fewer --workers if memory is short."
+        ) from error
 
 
 def _room() -> int:

@@ -4,11 +4,13 @@ import importlib.metadata
 import json
 import platform
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -83,11 +85,22 @@ class RunDirectory:
         shutil.rmtree(self.checkpoint.parent, ignore_errors=True)
 
     def save_weights(self, network: nn.Module) -> None:
-        """Write the state dict; the file appears whole or not at all."""
+        """Write the state dict; the file appears whole or not at all.
+
+        Raises:
+            RunError: it cannot be written.
+        """
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         partial = self.weights.with_suffix(".part")
-        save_file(state, partial)
-        partial.replace(self.weights)
+        try:
+            save_file(state, partial)
+            partial.replace(self.weights)
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            raise RunError(
+                f"{self.weights}: cannot be written ({error}). Free some space; the same command goes on "
+                "from here."
+            ) from error
 
     def load_config(self) -> TrainConfig:
         """Read the options back.
@@ -141,6 +154,8 @@ def open_run(config: TrainConfig, path: Path, *, overwrite: bool = False) -> Run
         partial.write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False), encoding="utf-8")
         partial.replace(run.config)
     except OSError as error:
+        with suppress(OSError):
+            run.config.with_suffix(".part").unlink()
         raise RunError(
             f"{path}: cannot be written ({error}). Give another directory with --output."
         ) from error

@@ -8,7 +8,7 @@ import copy
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Batch, Item, Key
-from lesioncare.data.partial import partial_file, remove_left_over
+from lesioncare.data.partial import new_array, partial_file, remove_left_over
 from lesioncare.data.pixels import file_key
-from lesioncare.data.workers import FEW_IMAGES, auto_workers
+from lesioncare.data.workers import FEW_IMAGES, auto_workers, reporting_dead_workers
 from lesioncare.errors import ModelError, RunError
 from lesioncare.training.memory import exact_float32
 
@@ -197,7 +197,7 @@ def _cache_view(
             )
         if kept is None:
             shape = (len(dataset), *features.shape[1:])
-            kept = np.lib.format.open_memmap(partial, mode="w+", dtype=kind, shape=shape)
+            kept = new_array(partial, np.dtype(kind), shape)
         kept[start : start + len(features)] = features
         start += len(features)
         parts.append(_boxes_of(batch))
@@ -223,9 +223,10 @@ def _boxes_of(batch: Batch) -> _Boxes:
     return {"boxes": batch["boxes"], "weights": batch["weights"], "counts": batch["counts"]}
 
 
-def progress(loader: DataLoader[Any], title: str) -> Iterable[Batch]:
+def progress(loader: DataLoader[Any], title: str) -> Iterator[Batch]:
     """The batches of a loader, with a progress bar on a terminal."""
-    return tqdm(loader, desc=title, unit="batch", leave=False, disable=None)
+    with reporting_dead_workers():
+        yield from tqdm(loader, desc=title, unit="batch", leave=False, disable=None)
 
 
 def _save_boxes(path: Path, parts: Sequence[_Boxes]) -> None:

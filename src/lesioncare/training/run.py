@@ -20,6 +20,7 @@ from lesioncare.attention import AttentionGuide
 from lesioncare.data import EpochSampler, ImageTable, Split, collate
 from lesioncare.data.augmentation import BatchAugment
 from lesioncare.data.dataset import Batch
+from lesioncare.data.workers import reporting_dead_workers
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import Predictions, RunResult
 from lesioncare.evaluation.files import write_file
@@ -40,6 +41,7 @@ from lesioncare.training.models import BuiltModel, checkpoint_blocks
 from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.remedy import Treatment, check_validation, make_treatment
 from lesioncare.training.shared import SharedInputs
+from lesioncare.training.stops import resumable
 from lesioncare.training.trainer import choose_device, is_first_process, make_trainer, quiet
 
 __all__ = ["train"]
@@ -242,13 +244,10 @@ def _fit(
         treatment=parts.treatment,
     )
     module.train()  # a function of one's own may give its network in evaluation mode
-    # A checkpoint that was being copied when the run was killed is no whole archive: then begin anew.
+    # A file that is no whole archive, as a disk's failure may leave one: then begin anew.
     checkpoint = str(run.checkpoint) if zipfile.is_zipfile(run.checkpoint) else None
-    try:
-        with refusing_to_compile():
-            trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stop:  # Lightning's answer to Ctrl-C
-        raise KeyboardInterrupt from stop
+    with resumable(run.path), refusing_to_compile():
+        trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
     if config.schedule.select == "best":
         best = torch.load(run.best, map_location="cpu", weights_only=True)
         module.load_state_dict(best["state_dict"])
@@ -267,7 +266,7 @@ def _change_head(config: TrainConfig, parts: _Parts, loaders: _Loaders, clock: "
     remedy, head = parts.treatment.remedy, parts.head
     if head is None:
         return {}
-    with clock.part("change the final layer"):
+    with clock.part("change the final layer"), reporting_dead_workers():
         if remedy.posthoc == "tau-norm":
             tau = config.remedy.norm_tau
             if tau is None:

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from lesioncare.errors import ConfigError
 from lesioncare.training.averaging import WeightAverage
+from lesioncare.training.checkpoints import WholeFiles
 from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.directory import RunDirectory
 from lesioncare.training.module import History
@@ -130,6 +131,7 @@ def _unchecked_trainer(
         logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
         accumulate_grad_batches=schedule.accumulate,
         callbacks=[*callbacks, *_callbacks(schedule, run), keep_last],
+        plugins=[WholeFiles()],
         use_distributed_sampler=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from lesioncare.boxes.generation.maker import Found
 from lesioncare.errors import RunError
@@ -55,7 +55,8 @@ class PartialFile:
         method: `repr` of the maker.
 
     Raises:
-        RunError: the file was made with another method, is damaged before its last line, or cannot be opened.
+        RunError: the file was made with another method, is damaged before its last line, or cannot be opened
+            or written.
     """
 
     def __init__(self, path: Path, method: str) -> None:
@@ -63,7 +64,7 @@ class PartialFile:
         header = {"lesioncare": "boxes", "version": 1, "method": method}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = path.open("a+b")
+            self._file = path.open("a+b", buffering=0)  # what a full disk refused is not tried again
         except OSError as error:
             raise RunError(f"{path}: cannot be opened ({error}).") from error
         try:
@@ -73,10 +74,13 @@ class PartialFile:
             raise
 
     def append(self, outcomes: Iterable[Outcome]) -> None:
-        """Remember outcomes; they are safe from a kill when this returns."""
+        """Remember outcomes; they are safe from a kill when this returns.
+
+        Raises:
+            RunError: they cannot be written.
+        """
         lines = [_line(outcome.as_json()) for outcome in outcomes if outcome.error is None]
-        self._file.write(b"".join(lines))
-        self._file.flush()
+        self._write(b"".join(lines))
 
     def __enter__(self) -> Self:
         return self
@@ -93,12 +97,21 @@ class PartialFile:
         self._file.truncate(whole)
         lines = text[:whole].splitlines()
         if not lines:
-            self._file.write(_line(header))
-            self._file.flush()
+            self._write(_line(header))
             return {}
         self._check(lines[0], header)
         outcomes = [self._parse(number, line) for number, line in enumerate(lines[1:], 2)]
         return {one.image: one for one in outcomes}
+
+    def _write(self, text: bytes) -> None:
+        try:
+            while text:
+                text = text[self._file.write(text) :]
+        except OSError as error:
+            raise RunError(
+                f"{self._path}: cannot be written ({error}). Free some space; the same command goes on "
+                "from here."
+            ) from error
 
     def _check(self, line: bytes, header: dict[str, object]) -> None:
         if line + b"\n" != _line(header):

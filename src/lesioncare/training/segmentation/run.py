@@ -21,11 +21,13 @@ from lesioncare.boxes.segmentation.file import build_network
 from lesioncare.data import EpochSampler
 from lesioncare.errors import ConfigError, DataError, ModelError, RunError
 from lesioncare.evaluation.files import write_file
+from lesioncare.training.checkpoints import WholeFiles
 from lesioncare.training.models import read_weights
 from lesioncare.training.module import Feed
 from lesioncare.training.segmentation.config import SegmenterConfig
 from lesioncare.training.segmentation.module import SegmenterModule
 from lesioncare.training.segmentation.pairs import MaskedImages, Pair, find_pairs
+from lesioncare.training.stops import resumable
 from lesioncare.training.trainer import precision_of, quiet, refusing
 
 Batches = DataLoader[tuple[Tensor, Tensor]]
@@ -240,6 +242,7 @@ def _trainer(config: SegmenterConfig, work: Path) -> pl.Trainer:
         precision=precision_of(config.precision, config.accelerator),
         logger=False,
         callbacks=[keep_last],
+        plugins=[WholeFiles()],
         use_distributed_sampler=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -251,8 +254,6 @@ def _fit(
 ) -> None:
     checkpoint = work / CHECKPOINT
     resume = str(checkpoint) if zipfile.is_zipfile(checkpoint) else None
-    try:
+    with resumable(work):
         trainer.fit(module, datamodule=Feed(batches, checks), ckpt_path=resume, weights_only=True)
-    except SystemExit as stop:  # Lightning's answer to Ctrl-C
-        raise KeyboardInterrupt from stop
     module.network.cpu()

@@ -1,0 +1,115 @@
+"""Ctrl-C and SIGTERM: an exit code for the shell or the batch system, and one message."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+NETWORK = """
+import time
+from torch import nn
+
+class Pause(nn.Module):
+    def forward(self, x):
+        time.sleep(0.05)  # so that there is time to stop it
+        return x
+
+def make(num_classes):
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), Pause(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(8, num_classes),
+    )
+"""
+TRAINING = (
+    "--model slownet:make --image-size 32 --epochs 30 --batch-size 4 --validation 0.2 --accelerator cpu"
+)
+
+
+@pytest.fixture
+def place(tiny, tmp_path):
+    """A folder with a slow network of one's own and many images to draw boxes on."""
+    (tmp_path / "slownet.py").write_text(NETWORK)
+    (tmp_path / "photos").mkdir()
+    for number in range(400):
+        Image.radial_gradient("L").convert("RGB").save(tmp_path / "photos" / f"{number:03}.png")
+    return tmp_path
+
+
+def command_of(name, tiny):
+    """The words of a command, and the file that appears when it is in the middle of its work."""
+    if name == "train":
+        return f"train {tiny} {TRAINING} --output out", "out/checkpoints/last.ckpt"
+    if name == "compare":
+        words = f"compare folds.csv --images {tiny.parent} --arms ce,care-all --folds 2 --workers 2 "
+        words += TRAINING.replace("--validation 0.2", "--rare red-lacunae --validation 0.2")
+        return f"{words} --output out", "out/cells/ce/fold0-seed0/checkpoints/last.ckpt"
+    return "boxes make photos --method mbd --workers 2 --output boxes.json", "boxes.json.partial"
+
+
+def stop(words, place, appears, number):
+    """Start a command, send it a signal in the middle of its work, and give its end and its children."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "lesioncare", *words.split()],
+        cwd=place,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not _has_lines(place / appears) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        children = _children(process.pid)
+        process.send_signal(number)
+        printed = process.communicate(timeout=120)[0]
+    return process.returncode, printed, children
+
+
+def _has_lines(path):
+    return path.exists() and (path.suffix != ".partial" or path.read_bytes().count(b"\n") > 1)
+
+
+def _children(process):
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False
+    )
+    return [int(one) for one in listed.stdout.split()]
+
+
+def _ended(process):
+    listed = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False
+    )
+    return not listed.stdout.strip() or listed.stdout.startswith("Z")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "number", "code"),
+    [
+        ("train", signal.SIGTERM, 143),  # its Ctrl-C: tests/training/test_resume.py
+        ("compare", signal.SIGTERM, 143),
+        ("compare", signal.SIGINT, 130),
+        ("boxes make", signal.SIGTERM, 143),
+        ("boxes make", signal.SIGINT, 130),
+    ],
+)
+def test_a_stopped_command_says_that_it_goes_on(place, settings, tiny, name, number, code):
+    settings()  # whose table is folds.csv
+    words, appears = command_of(name, tiny)
+    ended, printed, children = stop(words, place, appears, number)
+    assert ended == code, printed
+    assert "lesioncare: stopped. The same command goes on from here." in printed
+    assert "Traceback" not in printed
+    assert (place / appears).exists()
+    assert not list(place.rglob("result.json"))
+    assert not list(place.rglob("*.part"))
+    assert not (place / "boxes.json").exists()
+    deadline = time.monotonic() + 30
+    while not all(map(_ended, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert all(map(_ended, children))
