@@ -1,4 +1,4 @@
-"""Has the reference show a docstring's `Example:` as code, as it does `Examples:`, the only one that griffe knows."""
+"""Has the reference show a docstring's `Example:` as code: griffe knows `Examples:` only."""
 
 import re
 from typing import Any

@@ -1,8 +1,8 @@
 """Every example of the tour, the how-to pages and the method runs, in the page's order, on drawn images.
 
-Nothing is replaced in a command: a few options are added at its end, where the last one counts, so that a training
-ends in a second, needs no GPU and no network. Servers end at once, and Ray's work is done in this process (that Ray gives
-the same has tests of its own).
+Nothing is replaced in a command: a few options are added at its end, where the last one counts, so that a
+training ends in a second, needs no GPU and no network. Servers end at once, and Ray's work is done in this
+process (that Ray gives the same has tests of its own).
 """
 
 import subprocess
@@ -14,6 +14,7 @@ from lesioncare.boxes.generation import run_in_processes
 from lesioncare.cli import main
 from lesioncare.data.synthetic import SyntheticConfig
 from lesioncare.experiment import InOrder
+
 from .examples import PAGES, examples
 
 COUNTS = {"common-mole": 24, "network": 12, "red-lacunae": 6}

@@ -41,7 +41,9 @@ def test_every_public_name_is_in_the_reference(site):
     import lesioncare  # noqa: PLC0415
 
     reference = "".join(page.read_text("utf-8") for page in (site / "api").glob("*.html"))
-    missing = [name for name in lesioncare.__all__ if not re.search(rf'id="lesioncare\.[\w.]*\b{name}"', reference)]
+    missing = [
+        name for name in lesioncare.__all__ if not re.search(rf'id="lesioncare\.[\w.]*\b{name}"', reference)
+    ]
     assert missing == []
 
 
