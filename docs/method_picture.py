@@ -15,7 +15,7 @@ from lesioncare.images import read_image
 
 
 def main(demo: Path) -> None:
-    """Show an image, the box on the map's cells, and both networks' maps with their means in and out."""
+    """Show an image, the box on the map's cells, and both maps with their means inside and outside."""
     mpl.use("agg")
     plain, guided = RunResult.load(demo / "without"), RunResult.load(demo / "with")
     row = _clearest(plain, guided)

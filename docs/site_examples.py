@@ -1,4 +1,4 @@
-"""Has the reference show a docstring's `Example:` as code, as it does `Examples:`, which griffe knows."""
+"""Has the reference show a docstring's `Example:` as code: griffe knows `Examples:` only."""
 
 import re
 from typing import Any

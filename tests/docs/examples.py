@@ -23,7 +23,7 @@ class Example:
 
     @property
     def commands(self) -> list[list[str]]:
-        """The words of each command: of a console what follows a prompt, of a script all but comments."""
+        """The words of each command: after a prompt in a console, every line but comments in a script."""
         lines = self.text.replace("\\\n", " ").splitlines()
         if self.kind == "console":
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
