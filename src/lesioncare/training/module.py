@@ -107,10 +107,12 @@ class GuidedClassifier(pl.LightningModule):
         self._runs: tuple[nn.Module, ...] = (run if guide is None else guide.model,)
         self._finite = LossWatch()
         self._format = torch.preserve_format
+        self._convert: Callable[[Any], Any] = _unchanged  # to the precision that the trainer wants
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         """Lay out the weights as the device likes them, before other processes copy them."""
         self._format = memory_format(self._schedule.channels_last, self.trainer.strategy.root_device)
+        self._convert = self.trainer.precision_plugin.convert_input
         set_memory_format(self, self._format)
 
     def train(self, mode: bool = True) -> "GuidedClassifier":
@@ -131,7 +133,7 @@ class GuidedClassifier(pl.LightningModule):
         sent: Any = {**batch, "images": images}
         sent = self._feed.augment(sent)
         # Lightning gives batches the precision of training before, when these were still bytes.
-        images = self.trainer.precision_plugin.convert_input(sent["images"])
+        images = self._convert(sent["images"])
         if images.ndim == 4:
             images = images.to(memory_format=self._format)
         return {**sent, "images": images}
@@ -251,6 +253,10 @@ class History(pl.Callback):
 
 def _where(seen: list[bool], values: list[Tensor]) -> list[Tensor]:
     return [value if shown else value[:0] for value, shown in zip(values, seen, strict=True)]
+
+
+def _unchanged(images: Any) -> Any:
+    return images
 
 
 def learning_rate_factor(step: int, warm_up: int, total: int) -> float:
