@@ -103,7 +103,6 @@ def test_a_class_with_fewer_images_than_folds_is_refused(labelled):
     "form", [{}, {"sep": ";"}, {"quoting": 1}, {"encoding": "utf-8-sig"}, {"lineterminator": "\r\n"}]
 )
 def test_two_hundred_thousand_rows_in_any_dialect(tmp_path, form):
-    """A million: benchmarks/stress/rows.py."""
     frame = pd.DataFrame({"image": [f"{n}.png" for n in range(200_000)], "label": "a b"})
     frame.to_csv(tmp_path / "table.csv", index=False, **form)
     found = read_raw_table(tmp_path / "table.csv")
