@@ -60,12 +60,12 @@ def stop(words, place, appears, number):
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while process.poll() is None and not _has_lines(place / appears) and time.monotonic() < deadline:
             time.sleep(0.01)
         children = _children(process.pid)
         process.send_signal(number)
-        printed = process.communicate(timeout=120)[0]
+        printed = process.communicate(timeout=300)[0]
     return process.returncode, printed, children
 
 
