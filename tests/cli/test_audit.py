@@ -16,7 +16,12 @@ def test_a_run_is_audited_on_its_own_test_part(run, finished, tmp_path):
     result = AuditResult.load(folder)
     assert result.versions == ("original", "hidden", "lesion", "swapped", "hair")
     said = " ".join(shown.split())
-    for words in ("12 images with a lesion's box", "hidden", "chance", *result.sentences("CARE")):
+    for words in (
+        "12 images with a lesion's box",
+        "hidden",
+        "chance",
+        *result.sentences("CARE, all classes"),
+    ):
         assert " ".join(words.split()) in said
     assert f"Audit: {folder / 'audit.html'}" in shown
     first = (folder / "audit.html").read_bytes()
@@ -33,7 +38,9 @@ def test_both_runs_of_a_pair_are_compared_on_another_table(run, finished, tiny, 
     code, shown, errors = run("audit", tmp_path / "pair", *QUICK, *words, tmp_path / "new" / "audit")
     assert code == 0, errors
     result = AuditResult.load(tmp_path / "new" / "audit")
-    assert [one.name for one in result.runs] == ["CARE (run 1)", "CARE (run 2)"]
+    assert [one.name for one in result.runs] == ["CARE, all classes (run 1)", "CARE, all classes (run 2)"]
     assert result.left_out == {"beyond the limit": 16}
     assert "has learnt from 25 of these 25 images" in shown
-    assert "CARE (run 2): the balanced accuracy with the lesion hidden" in " ".join(shown.split())
+    assert "CARE, all classes (run 2): the balanced accuracy with the lesion hidden" in " ".join(
+        shown.split()
+    )

@@ -73,7 +73,7 @@ CASES = {
     "box outside": ("train box_outside.csv --output new", ["box_outside.csv", "row 2", "outside its image"]),
     "foreign box": (
         f"{TRAIN} --boxes foreign_boxes.csv",
-        ["foreign_boxes.csv, row 2", "elsewhere.jpg", "Remove the box"],
+        ["foreign_boxes.csv", "elsewhere.jpg", "Give the boxes of these images"],
     ),
     "no box file": (f"{TRAIN} --boxes none.csv", ["none.csv", "no such box file"]),
     "box columns": (f"{TRAIN} --box-columns x1,y1", ["--box-columns", "four names"]),

@@ -59,7 +59,7 @@ def test_options_count_before_the_file(run, words, tmp_path):
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     config = ("--config", tmp_path / "plan.yaml", "--dry-run", "--output", tmp_path / "c")
     assert "1 arm x 5 folds x 3 seeds" in run("compare", *config)[1]
-    assert "1 arms x 2 folds x 1 seeds" in run(*words, *config, "--seeds", "1")[1]
+    assert "1 arm x 2 folds x 1 seed" in run(*words, *config, "--seeds", "1")[1]
     assert "2 arms x 2 folds x 3 seeds" in run(*words, *config, "--arms", "ce,care")[1]
 
 

@@ -155,7 +155,7 @@ def test_a_cell_is_what_train_alone_gives(settings, tmp_path):
 
 def test_images_are_checked_once_and_features_made_once_for_all_cells(frozen, tmp_path, monkeypatch):
     checked, read = [], []
-    for place, seen in (("lesioncare.data.checks", checked), ("lesioncare.data.dataset", read)):
+    for place, seen in (("lesioncare.data.checks", checked), ("lesioncare.data.pixels", read)):
         original = sys.modules[place].read_image
         monkeypatch.setattr(
             f"{place}.read_image", lambda path, s=seen, f=original: (s.append(path), f(path))[1]
