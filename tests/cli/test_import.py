@@ -84,6 +84,7 @@ def test_dicom_files_are_imported_checked_trained_on_and_predicted(run, clinic, 
         (["data", "check", "none.csv"], ["none.csv", "no such table"]),
         (["data", "check", "table.csv", "--group-column", "patient"], ["no column 'patient'"]),
         (["data", "check", "table.csv", "--images", "nowhere"], ["nowhere", "--images"]),
+        (["data", "check", "table.csv", "--images", "empty"], ["none of its images was found", "--images"]),
         (["data", "check", "table.csv", "--similarity", "2"], ["similarity"]),
         (["data", "check", "table.csv", "--box-columns", "a,b"], ["--box-columns needs four names"]),
         (["data", "check", "table.csv", "--boxes", "none.json"], ["none.json"]),
@@ -93,6 +94,7 @@ def test_bad_input_ends_with_2_and_one_message(run, words, told, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 8)).save("a.png")
     (tmp_path / "table.csv").write_text("image,label\na.png,nv\n")
+    (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.iterdir())
     code, _, err = run(*words)
     assert code == 2

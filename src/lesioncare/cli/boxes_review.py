@@ -77,7 +77,9 @@ def review(
     from lesioncare.review.opening import open_review, review_file  # noqa: PLC0415  loads pandas
 
     if (export is not None or agreement) and not (file or review_file(source)).exists():
-        raise ConfigError(f"{source}: there is no review of it yet. Begin one with --images DIR.")
+        raise ConfigError(
+            f"{source}: there is no review of it yet. Begin one: name the --images, without --export or --agreement."
+        )
     if export is None and not agreement and images is None:
         raise ConfigError("--images: name the folder of the images that the page is to show.")
     opened = open_review(source, path=file, format=from_format, image_root=images, independent=independent)

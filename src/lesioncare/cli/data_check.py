@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.cli import options
+from lesioncare.errors import DataError
 
 __all__ = ["data_app"]
 
@@ -85,6 +86,8 @@ def check(
         similarity=similarity,
         workers=workers,
     )
+    if found.counts.get("missing image", 0) >= len(found.rows):
+        raise DataError(f"{table}: none of its images was found. Name their folder with --images.")
     show_check(found)
     if findings is not None:
         write_file(findings, found.records().to_csv(index=False).encode())
