@@ -78,7 +78,8 @@ def review(
 
     if (export is not None or agreement) and not (file or review_file(source)).exists():
         raise ConfigError(
-            f"{source}: there is no review of it yet. Begin one: name the --images, without --export or --agreement."
+            f"{source}: there is no review of it yet. Begin one: name the --images, and leave out "
+            "--export and --agreement."
         )
     if export is None and not agreement and images is None:
         raise ConfigError("--images: name the folder of the images that the page is to show.")
