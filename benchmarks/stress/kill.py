@@ -154,15 +154,17 @@ def main() -> None:
         counts = {"common-mole": 13, "network": 9, "red-lacunae": 3}
         table = write_dataset(place / "data", SyntheticConfig(train_counts=counts, n_test=4, size=32))
         pd.read_csv(table).drop(columns=["split", "artefacts"]).to_csv(place / "folds.csv", index=False)
+        found = list[Row]()
         for name in options.commands.split(","):
             rows = run(name, options.moments, options.seed, place)
+            found += rows
             new = not options.output.exists()
             with options.output.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, [field.name for field in fields(Row)])
                 if new:
                     writer.writeheader()
                 writer.writerows(asdict(row) for row in rows)
-    bad = [row for row in rows if row.half_written or row.processes_left or not row.same_files]
+    bad = [row for row in found if row.half_written or row.processes_left or not row.same_files]
     print(f"{len(bad)} bad")
 
 
