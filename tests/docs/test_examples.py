@@ -25,7 +25,7 @@ TINY = "--model test_resnet --weights none --image-size 64 --epochs 1 --batch-si
 ADDED = {
     "train": f"{TINY} --devices 1 --workers 0",
     "compare": f"{TINY} --folds 0/3 --seeds 1 --threads 1",
-    "segmenter train": "--epochs 1 --accelerator cpu",
+    "segmenter train": "--epochs 1 --image-size 64 --accelerator cpu",
     "boxes review": "--no-browser",
     "audit": "--limit 6",
 }
