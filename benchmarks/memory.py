@@ -19,6 +19,7 @@ the head makes the guide differentiate it; the other networks have the closed fo
 import argparse
 import csv
 import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import timm
@@ -96,11 +97,16 @@ def growth(training: Training, steps: int) -> tuple[int, float]:
 
 
 def peak_mb(training: Training) -> float:
-    """The most that is allocated at once during a step, above what was held before, in MB."""
+    """The peak of a step, in MB."""
     training.step()  # finds the layer, and makes what stays
     training.optimizer.zero_grad()
+    return allocated_peak(training.step)
+
+
+def allocated_peak(step: Callable[[], object]) -> float:
+    """The most that is allocated on the CPU at once during a step, above what was held before, in MB."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        training.step()
+        step()
     events = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
     held = highest = 0
     for event in sorted(events, key=lambda event: event.start_ns()):

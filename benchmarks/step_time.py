@@ -34,11 +34,12 @@ from typing import Any
 
 import timm
 import torch
+from memory import allocated_peak
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.profiler import ProfilerActivity, profile
 
-from lesioncare.attention import AttentionGuide, CARELoss, Regions
+from lesioncare.attention import AttentionGuide, CARELoss, Regions, find_target
+from lesioncare.training.compilation import CompiledTrunk
 
 HERE = Path(__file__).parent
 MODELS = (
@@ -59,21 +60,6 @@ ALPHA = 0.5
 Step = Callable[[], Tensor]
 
 
-class CompiledTrunk(nn.Module):
-    """All up to the map as one compiled graph, the head as it is: as `lesioncare train --compile` does it."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.trunk = torch.compile(model.forward_features)
-        self.map = nn.Identity()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Give the logits."""
-        logits: Tensor = self.model.forward_head(self.map(self.trunk(images)))
-        return logits
-
-
 @dataclasses.dataclass
 class Bench:
     """A model, a batch of which a share has a box, and how steps are done."""
@@ -89,11 +75,15 @@ class Bench:
         self.run: Callable[[Tensor], Tensor] = (
             torch.compile(self.model) if self.options.compile else self.model
         )
-        self.watched = CompiledTrunk(self.model) if self.options.compile else self.model
+        self.watched = self._compiled() if self.options.compile else self.model
         self.boxed = [row for row, box in enumerate(self.boxes) if len(box)]
         self.rows = torch.tensor(self.boxed, device=self.images.device)
         layer = "map" if self.options.compile else None
         self.guide = AttentionGuide(self.watched, loss=CARELoss(), alpha=ALPHA, target_layer=layer)
+
+    def _compiled(self) -> nn.Module:
+        """All up to the map as one compiled graph, the head as it is, as in `lesioncare train --compile`."""
+        return CompiledTrunk(self.model, find_target(self.model, (self.images[:2],), {}).name)
 
     def amp(self) -> Any:
         """The precision of the forward pass."""
@@ -123,14 +113,7 @@ class Bench:
             before = torch.cuda.memory_allocated()
             self.step(way)
             return (torch.cuda.max_memory_allocated() - before) / 1e6
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-            self.step(way)
-        events = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
-        held = highest = 0
-        for event in sorted(events, key=lambda event: event.start_ns()):
-            held += event.nbytes()
-            highest = max(highest, held)
-        return highest / 1e6
+        return allocated_peak(lambda: self.step(way))
 
     def loss_of_maps(self, logits: Tensor, maps: Tensor) -> Tensor:
         """The whole loss, from maps that were made in another way."""

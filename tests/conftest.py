@@ -53,3 +53,31 @@ def finished(options: Callable[..., object], tmp_path_factory: pytest.TempPathFa
     directory = tmp_path_factory.mktemp("finished") / "run"
     train(options(), directory)
     return directory
+
+
+@pytest.fixture
+def folds_table(tiny: Path, tmp_path: Path) -> Path:
+    """The tiny table without its split column, so that it is split by folds."""
+    import pandas as pd  # noqa: PLC0415
+
+    path = tmp_path / "folds.csv"
+    pd.read_csv(tiny).drop(columns=["split", "artefacts"]).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def settings(tiny: Path, folds_table: Path) -> Callable[..., dict[str, object]]:
+    """Settings of a comparison whose cells train in a blink."""
+
+    def build(**changed: object) -> dict[str, object]:
+        return {
+            "table": str(folds_table),
+            "images": str(tiny.parent),
+            "arms": "ce,care-all",
+            "folds": "2",
+            "data": {"validation": 0.2, "rare": ["red-lacunae"]},
+            "model": {"name": "lesioncare.experiment.demo:small_network", "image_size": [32, 32]},
+            "schedule": {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "accelerator": "cpu"},
+        } | changed
+
+    return build

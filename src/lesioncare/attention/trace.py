@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lesioncare.attention.tap import logits_of
 
-__all__ = ["Call", "trace"]
+__all__ = ["Call", "evaluation_mode", "trace"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ def trace(model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -
     """
     calls: list[Call] = []
     with ExitStack() as stack:
-        stack.enter_context(_evaluation_mode(model))
+        stack.enter_context(evaluation_mode(model))
         stack.enter_context(torch.random.fork_rng(devices=_devices(model)))
         for name, module in model.named_modules():
             if module is not model:
@@ -71,7 +71,8 @@ def _recorded(calls: list[Call], name: str, module: nn.Module) -> Iterator[None]
 
 
 @contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Have a model in evaluation mode for a while; each of its modules then has its own mode back."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:

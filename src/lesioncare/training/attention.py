@@ -1,7 +1,6 @@
 """From the names on the command line to an attention loss and its guide."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -15,9 +14,10 @@ from lesioncare.attention import (
     L1Loss,
     OutsideSquareLoss,
 )
+from lesioncare.attention.trace import evaluation_mode
 from lesioncare.training.config import AttentionConfig, TrainConfig
 
-__all__ = ["ATTENTION_LOSSES", "evaluation_mode", "find_layer", "make_guide"]
+__all__ = ["ATTENTION_LOSSES", "find_layer", "make_guide"]
 
 ATTENTION_LOSSES: dict[str, Callable[[AttentionConfig], AttentionLoss]] = {
     "care": lambda config: CARELoss(tau=config.tau, outer=config.outer),
@@ -60,15 +60,3 @@ def find_layer(guide: AttentionGuide, inputs: Tensor) -> Tensor:
     with evaluation_mode(guide.model), guide.watch(always=True):
         logits: Tensor = guide.model(inputs)
     return logits.detach()
-
-
-@contextmanager
-def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Have a network in evaluation mode for a while; each of its modules then has its own mode back."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from lesioncare.attention import AttentionGuide, InputGradientLoss
+from lesioncare.attention.trace import evaluation_mode
 from lesioncare.errors import ConfigError, ModelError
-from lesioncare.training.attention import evaluation_mode, find_layer
+from lesioncare.training.attention import find_layer
 from lesioncare.training.cut import split_behind
 
 __all__ = ["CompiledTrunk", "compile_trunk", "refusing_to_compile"]

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from lesioncare.attention.trace import evaluation_mode
 from lesioncare.errors import ModelError
 
 __all__ = ["CutModel", "cut_model", "split_behind"]
@@ -122,13 +123,10 @@ def _graph_after(graph: fx.Graph, cut: fx.Node, layer: str) -> fx.Graph:
 
 @torch.no_grad()
 def _verify(network: nn.Module, frozen: nn.Module, trained: nn.Module, example: Tensor) -> None:
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    trained.eval()
-    expected: Any = network(example)
-    value: Any = trained(frozen(example))
-    for module, training in modes.items():
-        module.training = training
+    with evaluation_mode(network):
+        trained.eval()
+        expected: Any = network(example)
+        value: Any = trained(frozen(example))
     trained.training = network.training
     frozen.eval()
     if not torch.allclose(value, expected, rtol=1e-4, atol=1e-5):

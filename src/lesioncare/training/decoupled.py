@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from lesioncare.attention.trace import evaluation_mode
 from lesioncare.data import Batch, collate
 from lesioncare.errors import ModelError
 from lesioncare.evaluation.metrics import decide
@@ -48,14 +49,12 @@ def find_head(network: nn.Module, example: Tensor) -> Head:
     hooks = [
         layer.register_forward_hook(lambda *call: outputs.append((call[0], call[2]))) for layer in layers
     ]
-    modes = {module: module.training for module in network.modules()}
     try:
-        logits = network.eval()(example)
+        with evaluation_mode(network):
+            logits = network(example)
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     for layer, output in reversed(outputs):
         if torch.equal(output.flatten(1), logits):
             found: Head = layer

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from lesioncare.attention.trace import evaluation_mode
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.rawtable import first_few
 from lesioncare.training.config import ModelConfig
@@ -146,16 +147,14 @@ def _own_model(name: str, num_classes: int) -> nn.Module:
 
 @torch.no_grad()
 def _check_logits(name: str, network: nn.Module, size: tuple[int, int], num_classes: int) -> None:
-    modes = {module: module.training for module in network.modules()}
     try:
-        logits = network.eval()(torch.zeros(2, 3, *size))
+        with evaluation_mode(network):
+            logits = network(torch.zeros(2, 3, *size))
     except Exception as error:
         raise ModelError(
             f"{name!r} cannot take images of {size[0]} x {size[1]} pixels: {first_line(error)} "
             "Choose another --image-size."
         ) from error
-    for module, training in modes.items():
-        module.training = training
     shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if shape != [2, num_classes]:
         raise ModelError(f"{name!r} must give logits [2, {num_classes}] for 2 images, but gave {shape}.")
