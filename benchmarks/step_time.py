@@ -136,7 +136,7 @@ def guided(bench: Bench) -> Tensor:
     with bench.amp(), bench.guide.watch():
         logits = bench.watched(bench.images)
     loss = functional.cross_entropy(logits, bench.labels)
-    return bench.guide.combine(loss, bench.labels.cpu(), bench.boxes)
+    return bench.guide.combine(loss, bench.labels, bench.boxes)
 
 
 def second_backward(bench: Bench) -> Tensor:

@@ -83,6 +83,10 @@ class Reviewer:
     def wait_saved(self):
         self.page.locator('#saved[data-state="saved"]').wait_for(timeout=15_000)
 
+    def wait_progress(self, text):
+        """It is told with the answer to a decision, which may come after "saved" or the next image."""
+        self.page.locator("#progress-text").get_by_text(text).wait_for(timeout=10_000)
+
     def at(self, x, y):
         """Where a point of the image is on the screen."""
         box = self.page.locator("#picture").bounding_box()

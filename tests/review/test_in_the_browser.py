@@ -79,7 +79,7 @@ def test_a_session_with_the_keyboard_alone(anna, review):
     anna.page.locator("#empty").get_by_text("No more images with this filter").wait_for()
     anna.wait_saved()
     assert review.state.counts["rejected"] == review.state.counts["skipped"] == 1
-    assert "2 of 3" in anna.page.locator("#progress-text").inner_text()
+    anna.wait_progress("2 of 3")
     anna.press("?")
     anna.page.get_by_role("dialog").get_by_text("Accept: the boxes are right").wait_for()
     anna.press("Escape")
@@ -98,7 +98,7 @@ def test_undo_redo_and_reload(anna, review):
     anna.page.get_by_text("You: accepted").wait_for()
     anna.page.reload()
     anna.wait_image("c.png")
-    assert "1 of 3" in anna.page.locator("#progress-text").inner_text()
+    anna.wait_progress("1 of 3")
     assert anna.page.locator("#who").inner_text() == "anna"
 
 
@@ -239,7 +239,7 @@ def test_zoom_pan_maps_theme_and_filter(anna):
     assert anna.page.evaluate("document.documentElement.dataset.theme") == "dark"
     anna.page.locator("#filter select[name=label]").select_option("vasc")
     anna.wait_image("c.png")
-    assert "0 of 1" in anna.page.locator("#progress-text").inner_text()
+    anna.wait_progress("0 of 1")
 
 
 def test_everything_can_be_named_and_reached_at_twice_the_size(browser, address):

@@ -126,8 +126,8 @@ def head_gradient_cams(
         raise ModelError(f"The logits do not depend on the target layer's output ({error}).") from error
     cams = []
     for layer, grad in zip(features, grads, strict=True):
-        chosen = _at_least_float32(layer[rows])
-        cams.append(_weighted(chosen, grad[rows].to(chosen.dtype) / scale, method))
+        chosen = _at_least_float32(layer.index_select(0, rows))
+        cams.append(_weighted(chosen, grad.index_select(0, rows).to(chosen.dtype) / scale, method))
     return cams
 
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -204,9 +206,9 @@ class AttentionGuide:
             return logits.new_zeros((), dtype=torch.float32)
         with torch.autocast(logits.device.type, enabled=False):
             maps = self._maps(passes, guided, onto(logits.device, target))
-            losses = [self._loss(cams, part) for cams, part in zip(maps, guided, strict=True)]
-            total = torch.stack(losses).sum()
-        return total / {"batch": len(logits), "boxed": len(guided[0].rows), "sum": 1}[self.options.reduction]
+            over = {"batch": len(logits), "boxed": len(guided[0].rows), "sum": 1}[self.options.reduction]
+            losses = [self._loss(cams, part, over) for cams, part in zip(maps, guided, strict=True)]
+            return reduce(add, losses)
 
     def class_activation_map(self, target: Tensor) -> Tensor:
         """Give the maps [N, h, w] of the pass just watched (`watch(always=True)`), of the first target layer.
@@ -278,14 +280,16 @@ class AttentionGuide:
             maps.append(class_maps(passes, self.targets, rows, classes, self.options))
         return maps
 
-    def _loss(self, cams: Sequence[Tensor], guided: Guided) -> Tensor:
-        """The weighted mean over layers of the loss of each map, summed over the maps."""
-        losses = [
-            self.loss(cam, guided.regions(cam, self.options.resolution)) * share
-            for cam, share in zip(cams, self._shares, strict=True)
-        ]
-        total = torch.stack(losses).sum(0)  # [B]
-        return (total * onto(total.device, guided.weights.to(total.dtype))).sum()
+    def _loss(self, cams: Sequence[Tensor], guided: Guided, over: int) -> Tensor:
+        """The weighted mean over layers of the loss of each map, summed over the maps and divided.
+
+        All factors become one on the CPU: where steps are short, each operation on a GPU counts.
+        """
+        losses = []
+        for cam, share in zip(cams, self._shares, strict=True):
+            each = self.loss(cam, guided.regions(cam, self.options.resolution))  # [B]
+            losses.append(each @ onto(each.device, guided.weights.to(each.dtype) * (share / over)))
+        return reduce(add, losses)
 
 
 def _layers(model: nn.Module, given: Layer | Sequence[Layer] | None) -> tuple[nn.Module | None, ...]:

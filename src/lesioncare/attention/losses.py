@@ -67,10 +67,9 @@ class CARELoss:
 
     def __call__(self, cam: Tensor, regions: Regions) -> Tensor:
         """Give the loss of each map: [B, h, w] -> [B]."""
-        normalised = min_max_normalise(cam)
-        outer = regions.outside if self.outer == "uniform" else regions.distance
-        attention_inside = _weighted_mean(normalised, regions.inside)
-        return _weighted_mean(normalised, outer) - attention_inside.clamp(max=self.tau)
+        weights = regions.area_weights if self.outer == "uniform" else regions.distance_weights
+        inside, outside = (weights * min_max_normalise(cam)).sum((2, 3)).unbind()
+        return outside - inside.clamp(max=self.tau)
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,8 @@ class EnergyLoss:
 
     def __call__(self, cam: Tensor, regions: Regions) -> Tensor:
         """Give the loss of each map: [B, h, w] -> [B]."""
-        energy = positive_normalise(cam)
-        area = regions.inside + regions.outside  # the same in every cell, except at resolution "image"
-        return 1 - _safe_ratio((energy * regions.inside).sum((1, 2)), (energy * area).sum((1, 2)))
+        inside, outside = (regions.areas * positive_normalise(cam)).sum((2, 3)).unbind()
+        return 1 - _safe_ratio(inside, inside + outside)
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ class InputGradientLoss:
 def min_max_normalise(cam: Tensor) -> Tensor:
     """Mn = (M - min M) / (max M - min M) of each map [B, h, w]; a constant map gives 0 and no gradient."""
     low, high = cam.amin((1, 2), keepdim=True), cam.amax((1, 2), keepdim=True)
-    return _scaled(cam - low, high - low, torch.maximum(high.abs(), low.abs()))
+    return _scaled(cam - low, high - low, torch.maximum(high, -low))  # the largest |M|
 
 
 def positive_normalise(cam: Tensor) -> Tensor:
@@ -184,10 +182,6 @@ def _scaled(values: Tensor, span: Tensor, magnitude: Tensor) -> Tensor:
     info = torch.finfo(values.dtype)
     usable = span > (16 * info.eps * magnitude).clamp(min=info.tiny / info.eps)
     return torch.where(usable, values, 0) / torch.where(usable, span, 1)
-
-
-def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    return _safe_ratio((values * weights).sum((1, 2)), weights.sum((1, 2)))
 
 
 def _safe_ratio(numerator: Tensor, denominator: Tensor) -> Tensor:

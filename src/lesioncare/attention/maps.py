@@ -41,7 +41,12 @@ def class_maps(
         None
         if target.linear is None
         else closed_form_cam(
-            layer[rows], target.linear.weight, classes, options.gradient, rival=rival, method=options.cam
+            layer.index_select(0, rows),
+            target.linear.weight,
+            classes,
+            options.gradient,
+            rival=rival,
+            method=options.cam,
         )
         for layer, target in zip(features, targets, strict=True)
     ]

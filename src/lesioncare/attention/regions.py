@@ -58,11 +58,9 @@ class Regions:
             raise ConfigError(f"Expected `resolution` to be 'feature' or 'image', but got {resolution!r}.")
         if not isinstance(boxes, Tensor):
             boxes = pad_sequence([box.to(dtype=dtype) for box in boxes], batch_first=True)
-        self._boxes = boxes.to(device=device, dtype=dtype, non_blocking=True)  # [B, n, 4]
-        self._image_size = image_size
-        placed = resolution, self._boxes.device, dtype
-        self._rows = _matrix(image_size[0], feature_size[0], *placed)  # [h, H]
-        self._columns = _matrix(image_size[1], feature_size[1], *placed)  # [w, W]
+        self._device = boxes.device if device is None else device
+        self._boxes = boxes.to(dtype=dtype)  # [B, n, 4]
+        self._image_size, self._feature_size, self._resolution = image_size, feature_size, resolution
 
     @classmethod
     def from_masks(
@@ -98,38 +96,24 @@ class Regions:
         return regions
 
     @cached_property
-    def _sides(self) -> tuple[Tensor, Tensor]:
-        """How much of each pixel row [B, n, H] and column [B, n, W] each box covers."""
-        x1, y1, x2, y2 = self._boxes.unbind(-1)  # each [B, n]
-        return _coverage(y1, y2, self._image_size[0]), _coverage(x1, x2, self._image_size[1])
-
-    @cached_property
-    def _mask(self) -> Tensor:
-        rows, columns = self._sides
-        return (rows[..., :, None] * columns[..., None, :]).amax(dim=1)  # [B, H, W]
-
-    def _reduce(self, pixels: Tensor) -> Tensor:
-        return self._rows @ pixels @ self._columns.T
-
-    def _product(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Reduce the product of [B, 1, H] and [B, 1, W] to [B, h, w]."""
-        return (rows @ self._rows.T).mT * (columns @ self._columns.T)
-
-    @cached_property
     def inside(self) -> Tensor:
         """What of each cell lies in a box, [B, h, w], >= 0, in square pixels."""
-        if self._boxes.shape[1] != 1:
-            return self._reduce(self._mask)
-        rows, columns = self._sides  # one box an image: its mask is a product, and so is what it reduces to
-        return self._product(rows, columns)
+        return self.areas[0]
 
     @cached_property
     def outside(self) -> Tensor:
         """What of each cell lies in no box, [B, h, w], >= 0, in square pixels."""
-        if self._boxes.shape[1] != 1:
-            return self._reduce(1 - self._mask)
-        rows, columns = self._sides  # 1 - rc = (1 - r) + r (1 - c): sums only, so that nothing cancels
-        return self._product(1 - rows, torch.ones_like(columns)) + self._product(rows, 1 - columns)
+        return self.areas[1]
+
+    @cached_property
+    def areas(self) -> Tensor:
+        """`inside` and `outside`, [2, B, h, w]."""
+        return self._place(self._areas)
+
+    @cached_property
+    def area_weights(self) -> Tensor:
+        """`areas`, each divided by its sum over the map, [2, B, h, w]; 0 where that is 0."""
+        return self._place(_to_sum_one(self._areas))
 
     @cached_property
     def distance(self) -> Tensor:
@@ -137,10 +121,36 @@ class Regions:
         nearest = self._nearest if self._boxes.shape[1] else _mask_distance(self._mask)
         return self._reduce(nearest * (1 - self._mask))
 
+    @cached_property
+    def distance_weights(self) -> Tensor:
+        """`inside` and `distance`, each divided by its sum over the map, [2, B, h, w]; 0 where that is 0."""
+        return _to_sum_one(torch.stack((self.inside, self.distance)))
+
+    @cached_property
+    def _areas(self) -> Tensor:
+        """The areas, where they are best computed.
+
+        One box an image: its mask is a product, and so is what it reduces to. That is little work, done
+        where the boxes are: on the CPU it takes less time than a GPU needs to be told of it.
+        """
+        if self._boxes.shape[1] != 1:
+            return torch.stack((self._reduce(self._mask), self._reduce(1 - self._mask)))
+        (rows, columns), (to_rows, to_columns) = self._sides(self._boxes), self._matrices(self._boxes.device)
+        y, x = rows @ to_rows.T, columns @ to_columns.T  # [B, 1, h] and [B, 1, w]
+        rest_y, rest_x = (1 - rows) @ to_rows.T, (1 - columns) @ to_columns.T
+        # 1 - rc = (1 - r) + r (1 - c): sums only, so that nothing cancels
+        return torch.stack((y.mT * x, rest_y.mT * to_columns.sum(1) + y.mT * rest_x))
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        """m, [B, H, W]."""
+        rows, columns = self._sides(self._place(self._boxes))
+        return (rows[..., :, None] * columns[..., None, :]).amax(dim=1)
+
     @property
     def _nearest(self) -> Tensor:
         """The L1 distance of each pixel's centre to the nearest box, [B, H, W]."""
-        x1, y1, x2, y2 = self._boxes.unbind(-1)
+        x1, y1, x2, y2 = self._place(self._boxes).unbind(-1)
         rows = _axis_distance(y1, y2, self._image_size[0])
         columns = _axis_distance(x1, x2, self._image_size[1])
         distance = rows[..., :, None] + columns[..., None, :]  # [B, n, H, W]
@@ -148,10 +158,29 @@ class Regions:
         largest = sum(self._image_size)  # no pixel is as far away as the padding
         return distance.masked_fill(padding, largest).amin(dim=1)
 
+    def _sides(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of each pixel row [B, n, H] and column [B, n, W] each box covers."""
+        x1, y1, x2, y2 = boxes.unbind(-1)  # each [B, n]
+        return _coverage(y1, y2, self._image_size[0]), _coverage(x1, x2, self._image_size[1])
+
+    def _reduce(self, pixels: Tensor) -> Tensor:
+        rows, columns = self._matrices(pixels.device)
+        return rows @ pixels @ columns.T
+
+    def _matrices(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """R_y, [h, H], and R_x, [w, W]."""
+        placed = self._resolution, device, self._boxes.dtype
+        sides = zip(self._image_size, self._feature_size, strict=True)
+        rows, columns = (_matrix(pixels, cells, *placed) for pixels, cells in sides)
+        return rows, columns
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._device, non_blocking=True)
+
     @property
     def mask(self) -> Tensor:
         """The share of each cell inside the boxes, [B, h, w], in [0, 1]."""
-        area = self.inside + self.outside  # 0 where an upsampling to fewer pixels skips a cell
+        area = self.areas.sum(0)  # 0 where an upsampling to fewer pixels skips a cell
         return self.inside / area.clamp(min=torch.finfo(area.dtype).tiny)
 
 
@@ -174,24 +203,24 @@ def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tens
         raise DataError(f"Expected boxes of shape [n, 4] in xyxy, but got {list(boxes.shape)}.")
     if not bool(torch.isfinite(boxes).all()):
         raise DataError(f"Expected boxes with finite corners, but got {boxes.tolist()}.")
-    clipped, kept = clip(boxes, image_size)
-    return clipped[kept], kept
-
-
-def clip(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Clip finite boxes [n, 4] to the image; give them all, and the mask [n] of those that keep area."""
     height, width = image_size
     x1, y1, x2, y2 = boxes.unbind(-1)
     clipped = torch.stack(
         (x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)), -1
     )
-    return clipped, (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    return clipped[kept], kept
 
 
 def _coverage(start: Tensor, end: Tensor, length: int) -> Tensor:
     """The share of each of `length` pixels between start and end: [...] -> [..., length]."""
     pixel = torch.arange(length, device=start.device)
     return (torch.minimum(end[..., None], pixel + 1) - torch.maximum(start[..., None], pixel)).clamp(min=0)
+
+
+def _to_sum_one(areas: Tensor) -> Tensor:
+    total = areas.sum((-2, -1), keepdim=True)
+    return areas / total.masked_fill(total <= 0, 1)
 
 
 def _axis_distance(start: Tensor, end: Tensor, length: int) -> Tensor:
