@@ -22,6 +22,8 @@ from lesioncare.experiment import Comparison
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "benchmarks" / "results"
+FEW_ARMS = 8
+"""Of so many the CSV file has every pair; of more, those with the baseline and with the first arm."""
 PAGE = REPOSITORY / "docs" / "evidence.md"
 METRICS = {
     "rare_recall": "rare recall",
@@ -46,6 +48,8 @@ def baseline(arm: str, arms: list[str]) -> str:
 
 
 def pairs_of_interest(pairs: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
+    if len(arms) <= FEW_ARMS:
+        return pairs
     wanted = {(baseline(arm, arms), arm) for arm in arms} | {(arms[0], arm) for arm in arms}
     keys = pd.Series(list(zip(pairs.arm_a, pairs.arm_b, strict=True)), index=pairs.index)
     return pairs[keys.isin(wanted)]
