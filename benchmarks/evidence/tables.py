@@ -19,6 +19,7 @@ writes CSV files to `runs/evidence/tables` (the plans beside this file read them
 * `shortcut/`: synthetic images with a marker on the rare kinds; the only images that are made.
 * `skin_centre.csv`, `skin_random.csv`: boxes of the manual ones' size, in the image's middle, and anywhere;
   `skin_mbd.csv`, `skin_segmenter.csv`, `skin_consensus.csv`: those of `lesioncare boxes make`;
+  `skin_consensus_alike.csv`: those of the consensus, all trusted alike;
   `skin_iouNN.csv`: the manual ones moved and scaled at random until their overlap is 0.NN.
 """
 
@@ -220,6 +221,8 @@ def automatic(target: Path) -> None:
             subprocess.run(
                 [sys.executable, "-m", "lesioncare", *map(str, words), "--workers", "2"], check=True
             )
+    alike = pd.read_csv(target / "skin_consensus.csv").assign(score=1.0)
+    alike.to_csv(target / "skin_consensus_alike.csv", index=False)
 
 
 def main() -> None:
