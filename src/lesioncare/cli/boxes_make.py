@@ -207,12 +207,15 @@ def _wanted(table: "ImageTable", classes: str) -> set[int] | None:
 
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import MofNCompleteColumn, Progress  # noqa: PLC0415
+    """Shows how many images are done; those of an earlier, stopped command count."""
+    from lesioncare.progress import counting  # noqa: PLC0415
 
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Boxes", total=total)
-        yield lambda done, _: bar.update(task, completed=done)
+    known = 0
+    with counting("Boxes", total, "images") as advance:
+
+        def update(done: int, _: int) -> None:
+            nonlocal known
+            advance(done - known)
+            known = done
+
+        yield update
