@@ -154,7 +154,7 @@ class InProcesses:
 
 
 def share_of_cores(workers: int) -> int:
-    """Threads of each of so many workers, so that all together use once the cores that this process may use."""
+    """Threads of each of so many workers: together they use once the cores that this process may use."""
     return max(1, usable_cores() // workers)
 
 
