@@ -11,6 +11,7 @@ import typer
 
 from lesioncare.cli import options
 from lesioncare.errors import ConfigError, LesionCareError
+from lesioncare.words import several
 
 if TYPE_CHECKING:
     from lesioncare.experiment import Cell, ComparisonConfig
@@ -205,7 +206,7 @@ class _Progress:
         self._ended += 1
         left = (time.monotonic() - self._start) / self._ended * (total - done)
         time_left = f"; about {_duration(left)} left" if done < total else ""
-        print(f"{done} of {total} cells: {cell}{time_left}", flush=True)
+        print(f"{done} of {several(total, 'cell')}: {cell}{time_left}", flush=True)
 
 
 def _duration(seconds: float) -> str:
@@ -222,5 +223,5 @@ def _list(plan: "ComparisonConfig", output: Path) -> None:
         print(f"{cell}: {cell.path}{same}{' (finished)' if cell.path in finished else ''}")
     left = len(trained) - len(finished)
     sizes = {"arm": len(plan.arms), "fold": len(plan.folds), "seed": len(plan.seeds)}
-    product = " x ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in sizes.items())
-    print(f"{product}: {len(trained)} trainings, {left} of them to do.")
+    product = " x ".join(several(number, name) for name, number in sizes.items())
+    print(f"{product}: {several(len(trained), 'training')}, {left} of them to do.")

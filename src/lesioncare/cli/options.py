@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesioncare.errors import ConfigError
+from lesioncare.words import several
 
 if TYPE_CHECKING:
     from lesioncare.training import DataConfig
@@ -87,7 +88,7 @@ BoxUnit = Annotated[
 def warn_of_learnt(learnt: int, images: int) -> None:
     """Say that a run is tested on images that it knows."""
     if learnt:
-        of = f"{learnt} of these {images} images"
+        of = f"{learnt} of these {several(images, 'image')}"
         print(f"Warning: the run has learnt from {of}; the figures flatter it.", flush=True)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from lesioncare.cli import options
 from lesioncare.errors import ConfigError, RunError
+from lesioncare.words import several
 
 __all__ = ["predict"]
 
@@ -70,7 +71,7 @@ def predict(
             frame.to_csv(temporary, index=False)
     if temperature is None and not raw:
         say("The run kept no validation part, so no temperature could be fitted to its probabilities.")
-    show_path(f"Predictions of {len(frame)} images", output)
+    show_path(f"Predictions of {several(len(frame), 'image')}", output)
     if overlays is not None:
         show_path("Overlays", overlays)
 

@@ -41,9 +41,9 @@ DEFINITIONS = tuple(
         ),
         (
             "Energy in the box",
-            "The share of the map's positive part that lies inside the lesion's box. A map without a positive "
-            "part has none; a difference rests on the images where both maps have one, and so may not equal "
-            "the difference of the two means to the last digit.",
+            "The share of the map's positive part that lies inside the lesion's box. A map without a "
+            "positive part has none; a difference rests on the images where both maps have one, and so may "
+            "not equal the difference of the two means to the last digit.",
         ),
         ("Chance level", "The box's share of the image: the energy of a map that is the same everywhere."),
         (

@@ -19,6 +19,7 @@ from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.progress import track
 from lesioncare.rawtable import first_few
+from lesioncare.words import several
 
 __all__ = ["Imported", "import_dataset"]
 
@@ -54,8 +55,13 @@ class Imported:
 
     def lines(self) -> list[str]:
         """The account in plain lines, as it is printed and kept beside the table."""
-        groups = "" if self.groups is None else f", {self.groups} lesions or patients"
-        lines = [f"{self.layout.title}: {self.n_images} images{groups}, {self.n_boxes} boxes"]
+        groups = (
+            ""
+            if self.groups is None
+            else f", {several(self.groups, 'lesion or patient', 'lesions or patients')}"
+        )
+        boxes = several(self.n_boxes, "box", "boxes")
+        lines = [f"{self.layout.title}: {several(self.n_images, 'image')}{groups}, {boxes}"]
         for title, counted in (("Classes", self.classes), ("Official parts", self.splits)):
             lines += [f"{title}: {', '.join(f'{k} {n}' for k, n in counted.items())}"] if counted else []
         for count in self.counts:
