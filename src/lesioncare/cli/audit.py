@@ -44,7 +44,8 @@ def audit(
     images: options.ImageRoot = None,
     boxes: options.BoxFile = None,
     limit: Annotated[
-        int | None, typer.Option(help="Audit at most so many images; the classes take turns.", min=1)
+        int | None,
+        typer.Option(help="Audit at most so many images; the classes take turns. \\[default: all]", min=1),
     ] = None,
     margin: Annotated[
         float,
@@ -55,13 +56,16 @@ def audit(
     artefacts: Annotated[
         str | None,
         typer.Option(
-            help="What to paste, with commas, or none. \\[default: all kinds]", rich_help_panel=_HOW
+            help="What to paste beside the lesion, as in ruler,hair; or none. \\[default: all kinds]",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     steps: Annotated[
         int, typer.Option(help="Steps of deletion and insertion; 0 for none.", min=0, rich_help_panel=_HOW)
     ] = 8,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0, rich_help_panel=_HOW)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of all that is drawn at random.", min=0, rich_help_panel=_HOW)
+    ] = 0,
     workers: Annotated[
         int, typer.Option(help="Processes that load and change images.", min=0, rich_help_panel=_HOW)
     ] = 0,

@@ -91,9 +91,12 @@ def compare(
         int | None, _option("Cells at a time, each in a process. \\[default: 1]", _WHERE)
     ] = None,
     threads: Annotated[
-        int | None, _option("Of each cell. \\[default: the cores shared among the workers]", _WHERE)
+        int | None, _option("Threads of each cell. \\[default: the cores, shared among the workers]", _WHERE)
     ] = None,
-    ray: Annotated[str | None, _option("Ray cluster: its address, auto, or local.", _WHERE)] = None,
+    ray: Annotated[
+        str | None,
+        _option("Run on a Ray cluster: its address, auto, or local. \\[default: without Ray]", _WHERE),
+    ] = None,
     drop_weights: Annotated[
         bool,
         _option(
@@ -103,7 +106,11 @@ def compare(
         ),
     ] = False,
     cache_dir: Annotated[
-        Path | None, _option("Keep frozen features here, for other comparisons too.", _WHERE)
+        Path | None,
+        _option(
+            "Folder that keeps frozen features, for other comparisons too. \\[default: in the comparison]",
+            _WHERE,
+        ),
     ] = None,
 ) -> None:
     """Train several arms on the same folds from the same seeds, and say which differences are real.

@@ -20,10 +20,18 @@ EXAMPLES = (
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Directory of a run.", show_default=False)],
     table: Annotated[
-        Path | None, typer.Argument(help="Labelled table; the run's own test part if none is given.")
+        Path | None,
+        typer.Argument(
+            help="Labelled table of other images. \\[default: the run's own test part]", show_default=False
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="New directory for predictions, metrics and report.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="New directory for predictions, metrics and report. \\[default: nothing is written]",
+        ),
     ] = None,
     images: options.ImageRoot = None,
     boxes: options.BoxFile = None,

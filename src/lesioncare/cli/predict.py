@@ -48,8 +48,8 @@ def predict(
 ) -> None:
     """Predict the class of new images; labels are not needed.
 
-    Writes one row per image: the file, the predicted class, and the probability of each class, which a
-    temperature fitted on the run's validation part makes fit to be believed (--raw leaves it out).
+    Writes one row per image: the file, the predicted class, and the probability of each class, calibrated
+    by a temperature that was fitted on the run's validation part (--raw leaves it out).
 
     With --overlays also a picture of each image under the map of its predicted class, and the box of what
     stands out there.
