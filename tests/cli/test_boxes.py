@@ -124,7 +124,7 @@ def test_show_draws_a_sheet(table, tmp_path):
 
 def test_stats_counts(table, tmp_path):
     output = run("stats", table, "--images", tmp_path / "photos")
-    assert "2 boxes on 2 images, of which 1 have none" in output
+    assert "2 boxes on 2 images, of which 1 has none" in output
     for words in ("nv", "mbd", "manual", "shorter side, px", "share of the image", "score"):
         assert words in output
     (tmp_path / "empty.csv").write_text("image,x1,y1,x2,y2\n")
@@ -141,7 +141,7 @@ def test_check_lists_and_ends_with_1(table, tmp_path):
 
 def test_check_of_good_boxes_ends_with_0(tmp_path):
     (tmp_path / "a.csv").write_text("image,x1,y1,x2,y2\na,1,2,30,40\n")
-    assert "1 boxes on 1 images: nothing to report" in run("check", tmp_path / "a.csv")
+    assert "1 box on 1 image: nothing to report" in run("check", tmp_path / "a.csv")
 
 
 def test_names_are_printed_as_they_are(tmp_path):

@@ -214,6 +214,27 @@ def test_a_box_has_the_class_of_its_image(run, photos, table, tmp_path, name):
     assert labels("--label-column", "kind") == {"one": "nv", "two": None}
 
 
+@pytest.mark.parametrize(
+    ("words", "images"),
+    [("--skip-classes nv", {"two"}), ("--classes nv,df --skip-classes df", {"one", "sub/three"})],
+)
+def test_classes_can_be_left_out(run, photos, table, tmp_path, words, images):
+    output = tmp_path / "boxes.csv"
+    assert run(*MAKE, photos, "--table", table, *words.split(), "-o", output)[0] == 0
+    assert {box.image for box in read_boxes(output).boxes} == images
+
+
+@pytest.mark.parametrize("name", ["normal", "No_Finding", "healthy"])
+def test_a_class_without_lesions_is_warned_of(run, photos, table, tmp_path, name):
+    table.write_text(f"image,label\none,{name}\nsub/three,{name}\ntwo,df\n")
+    words = (*MAKE, photos, "--table", table, "-o", tmp_path / "boxes.csv", "--overwrite")
+    warning = f"Warning: by its name, {name!r} has no lesion, and boxes will be made on its images (2)"
+    assert warning in run(*words)[1]
+    assert "Warning" not in run(*words, "--skip-classes", name)[1]
+    assert {box.image for box in read_boxes(tmp_path / "boxes.csv").boxes} == {"two"}
+    assert "Warning" not in run(*words, "--classes", "df")[1]
+
+
 def test_the_numbers_of_the_classes_are_those_of_the_whole_table(run, photos, table, tmp_path):
     assert run(*MAKE, photos, "--table", table, "--classes", "nv", "-o", tmp_path / "boxes.json")[0] == 0
     assert read_boxes(tmp_path / "boxes.json").classes == ("df", "nv")
@@ -253,6 +274,9 @@ def test_show_draws_the_least_trusted(run, photos, tmp_path):
             "error: segmentation:net@ lacks the path of a segmenter behind it",
         ),
         (("--classes", "df"), "--classes df needs a table"),
+        (("--skip-classes", "df"), "--skip-classes needs a table"),
+        (("--table", "table.csv", "--skip-classes", "MEL"), "--skip-classes: table.csv has no class 'MEL'"),
+        (("--table", "table.csv", "--skip-classes", "nv,df"), "--skip-classes: no class is left"),
         (("--table", "table.csv", "--classes", "rare"), "table.csv has no rare class"),
         (
             ("--table", "table.csv", "--classes", "MEL, df"),

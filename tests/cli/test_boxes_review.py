@@ -42,7 +42,7 @@ def test_export_and_agreement(run, folder):
     )
     assert code == 0, errors
     assert "Of 2 images 1 accepted, 1 rejected" in shown
-    assert "anna and ben: 1 images in common, the same decision on 1" in shown
+    assert "anna and ben: 1 image in common, the same decision on 1" in shown
     (box,) = read_boxes(folder / "out.csv").boxes
     assert (box.source, box.score, box.xyxy) == ("mbd, accepted by anna", 1, BOX.xyxy)
     code, _, errors = run("boxes", "review", folder / "boxes.json", "--export", folder / "out.csv")

@@ -42,6 +42,21 @@ def test_help_lists_the_commands_and_is_shown_without_any():
     assert alone.output.split() == asked.output.split()
 
 
+SUBCOMMANDS = [
+    *("report write", "report serve", "data check", "segmenter train", "segmenter card"),
+    *(f"boxes {name}" for name in ("make", "review", "convert", "show", "stats", "check")),
+]
+
+
+@pytest.mark.parametrize("command", SUBCOMMANDS)
+def test_the_help_of_a_subcommand_shows_examples_and_whole_paragraphs(command):
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "400"}).output
+    assert f"lesioncare {command.removesuffix(' write')} " in shown.split("Examples")[1]
+    said = shown[: shown.index(" Arguments ")].splitlines()[2:]
+    sentences = [line.strip() for line in said if line.strip(" \u2500\u256d\u256e")]
+    assert all(line.endswith(".") for line in sentences)
+
+
 def test_help_wraps_paragraphs_as_a_whole():
     shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "80"}).output
     text = shown[shown.index("The table needs") : shown.index("Arguments")]

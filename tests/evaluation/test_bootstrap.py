@@ -173,25 +173,26 @@ def test_a_group_of_two_classes_is_drawn_as_one(make):
     [
         (
             Difference("rare_recall", 0.41, 0.52, 0.11, 0.03, 0.19, 90, 40),
-            "Rare recall rose from 0.41 to 0.52 (+0.11, 95 % interval +0.03 to +0.19).",
+            "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0).",
         ),
         (
             Difference("recall:a:b", 0.5, 0.4, -0.1, -0.15, -0.05, 90, 40),
-            "Recall of a:b fell from 0.50 to 0.40 (-0.10, 95 % interval -0.15 to -0.05).",
+            "Recall of a:b fell from 50.0 to 40.0 % (-10.0 points, 95 % interval -15.0 to -5.0).",
         ),
         (
             Difference("balanced_accuracy", 0.5, 0.52, 0.02, -0.01, 0.05, 90, 40),
-            "Balanced accuracy: no difference shown (0.50 and 0.52, +0.02, 95 % interval -0.01 to +0.05).",
+            "Balanced accuracy: no difference shown "
+            "(50.0 and 52.0 %, +2.0 points, 95 % interval -1.0 to +5.0).",
         ),
         (
             Difference("energy:rare", 0.5, 0.7, 0.2, 0.1, 0.3, 9, 3),
-            "Energy in the box of the rare classes: 0.50 and 0.70; "
+            "Energy in the box of the rare classes: 50.0 and 70.0 %; "
             "no interval: the smallest class tested has 3 lesions or patients, and 6 are needed.",
         ),
         (
-            Difference("balanced_accuracy_adjusted", 0.5, 0.51, 0.01, 0.002, 0.018, 90, 40),
-            "Balanced accuracy after logit adjustment rose from 0.500 to 0.510 "
-            "(+0.010, 95 % interval +0.002 to +0.018).",
+            Difference("balanced_accuracy_adjusted", 0.5, 0.51, 0.01, 0.0002, 0.0198, 90, 40),
+            "Balanced accuracy after logit adjustment rose from 50.00 to 51.00 % "
+            "(+1.00 points, 95 % interval +0.02 to +1.98).",
         ),
     ],
 )

@@ -195,18 +195,18 @@ def difference(low, high, p, p_corrected):
         (
             difference(0.03, 0.19, 0.002, 0.012),
             True,
-            "Rare recall rose from 0.41 to 0.52 (+0.11, 95 % interval +0.03 to +0.19).",
+            "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0).",
         ),
         (
             difference(0.03, 0.19, 0.02, 0.12),
             False,
-            "Rare recall rose from 0.41 to 0.52 (+0.11, 95 % interval +0.03 to +0.19), "
+            "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0), "
             "but not after correction for 6 comparisons (p 0.12).",
         ),
         (
             difference(-0.03, 0.19, 0.2, 1.0),
             False,
-            "Rare recall: no difference shown (0.41 and 0.52, +0.11, 95 % interval -0.03 to +0.19).",
+            "Rare recall: no difference shown (41.0 and 52.0 %, +11.0 points, 95 % interval -3.0 to +19.0).",
         ),
     ],
 )

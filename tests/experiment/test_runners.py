@@ -8,7 +8,7 @@ import pytest
 
 from lesioncare.errors import ConfigError, RunError
 from lesioncare.experiment import ComparisonConfig, InOrder, InProcesses, OnRay, run_comparison
-from lesioncare.experiment.runners import gpu_of
+from lesioncare.experiment.runners import gpu_of, share_of_cores
 
 DEADLY = """
 import os, signal
@@ -88,3 +88,10 @@ def test_workers_are_dealt_the_gpus_in_turn(monkeypatch, visible, gpus, expected
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert [gpu_of(worker, gpus) for worker in range(3)] == expected
+
+
+@pytest.mark.parametrize(("given", "workers", "threads"), [(12, 3, 4), (12, 5, 2), (2, 3, 1)])
+def test_workers_share_the_cores_that_this_process_may_use(monkeypatch, given, workers, threads):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(given)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)  # the machine's, of which a job has a part
+    assert share_of_cores(workers) == threads

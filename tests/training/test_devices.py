@@ -170,10 +170,10 @@ def test_a_bad_loss_is_noticed_one_step_later_or_at_the_end():
     watch = LossWatch()
     watch.add(torch.tensor(1.0), 0)
     watch.add(torch.tensor(math.nan), 1)
-    with pytest.raises(RunError, match=r"The loss became nan in epoch 1. Lower the learning rate"):
+    with pytest.raises(RunError, match=r"The loss became nan in epoch 2. Lower the learning rate"):
         watch.add(torch.tensor(1.0), 2)
     watch = LossWatch("The second stage's loss")
     watch.add(torch.tensor(math.inf), 3)
-    with pytest.raises(RunError, match="second stage's loss became inf in epoch 3"):
+    with pytest.raises(RunError, match="second stage's loss became inf in epoch 4"):
         watch.check()
     watch.check()  # said once

@@ -77,10 +77,15 @@ for command, panel in (
         epilog=sys.modules[command.__module__].EXAMPLES,
         rich_help_panel=panel,
     )(command)
-app.add_typer(report.report_app, rich_help_panel="Train and test")
-app.add_typer(data_check.data_app, rich_help_panel="Data")
-app.add_typer(boxes.boxes_app, rich_help_panel="Data")
-app.add_typer(segmenter.segmenter_app, rich_help_panel="Data")
+for group, panel in (
+    (report.report_app, "Train and test"),
+    (data_check.data_app, "Data"),
+    (boxes.boxes_app, "Data"),
+    (segmenter.segmenter_app, "Data"),
+):
+    for registered in group.registered_commands:
+        registered.help = _paragraphs(inspect.getdoc(registered.callback))
+    app.add_typer(group, rich_help_panel=panel)
 
 
 def _version(value: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.cli import options
-from lesioncare.errors import ConfigError, RunError
+from lesioncare.errors import RunError
 
 __all__ = ["audit"]
 
@@ -44,7 +44,8 @@ def audit(
     images: options.ImageRoot = None,
     boxes: options.BoxFile = None,
     limit: Annotated[
-        int | None, typer.Option(help="Audit at most so many images; the classes take turns.", min=1)
+        int | None,
+        typer.Option(help="Audit at most so many images; the classes take turns. \\[default: all]", min=1),
     ] = None,
     margin: Annotated[
         float,
@@ -55,13 +56,16 @@ def audit(
     artefacts: Annotated[
         str | None,
         typer.Option(
-            help="What to paste, with commas, or none. \\[default: all kinds]", rich_help_panel=_HOW
+            help="What to paste beside the lesion, as in ruler,hair; or none. \\[default: all kinds]",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     steps: Annotated[
         int, typer.Option(help="Steps of deletion and insertion; 0 for none.", min=0, rich_help_panel=_HOW)
     ] = 8,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0, rich_help_panel=_HOW)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of all that is drawn at random.", min=0, rich_help_panel=_HOW)
+    ] = 0,
     workers: Annotated[
         int, typer.Option(help="Processes that load and change images.", min=0, rich_help_panel=_HOW)
     ] = 0,
@@ -83,24 +87,21 @@ def audit(
     from lesioncare.report import build_audit_report  # noqa: PLC0415
     from lesioncare.training.apply import count_learnt, load_run  # noqa: PLC0415
     from lesioncare.training.audit import AuditOptions, audit_runs, own_images, table_images  # noqa: PLC0415
-    from lesioncare.training.config import DataConfig  # noqa: PLC0415
 
     columns = options.column_options(
         image=image_column, label=label_column, group=group_column, split=None, box=box_columns, unit=box_unit
     )
     pasted = {} if artefacts is None else {"artefacts": _names(artefacts)}
     how = AuditOptions(margin=margin, steps=steps, limit=limit, seed=seed, workers=workers, **pasted)
-    _refuse_idle(table, {"--images": images, **{name: columns[name] for name in _COLUMNS}})
+    data = options.other_table(table, columns, images=images, boxes=boxes if table else None)
     directories = [run for one in runs for run in options.both_runs(one)]
     target = output or (directories[0] / "audit" if len(directories) == 1 else Path("audit"))
     _refuse_used(target)
     trained = [load_run(run) for run in directories]
-    if table is None:
+    if data is None:
         chosen = own_images(trained, boxes)
     else:
-        chosen = table_images(
-            trained, DataConfig.build(table=table, image_root=images, box_file=boxes, **columns)
-        )
+        chosen = table_images(trained, data)
         options.warn_of_learnt(max(count_learnt(run, chosen) for run in trained), len(chosen))
     found = audit_runs(trained, chosen, how)
     build_audit_report(found, target / "audit.html")
@@ -109,20 +110,9 @@ def audit(
     show_path("Audit", target / "audit.html")
 
 
-_COLUMNS = ("image_column", "label_column", "group_column", "box_columns")
-
-
 def _names(artefacts: str) -> tuple[str, ...]:
     """The names between the commas; none for "none"."""
     return () if artefacts == "none" else tuple(name.strip() for name in artefacts.split(","))
-
-
-def _refuse_idle(table: Path | None, given: dict[str, object]) -> None:
-    """Options that would change nothing."""
-    idle = [name for name, value in given.items() if value is not None]
-    if table is None and idle:
-        option = idle[0] if idle[0].startswith("--") else f"--{idle[0].replace('_', '-')}"
-        raise ConfigError(f"{option} goes with --table: the runs' own test part says where its images are.")
 
 
 def _refuse_used(target: Path) -> None:

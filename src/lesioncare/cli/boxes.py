@@ -18,6 +18,8 @@ EXAMPLES = (
     "lesioncare boxes convert labels.json boxes.csv\n\n"
     "lesioncare boxes convert voc/ yolo/ --to yolo --images photos/\n\n"
     "lesioncare boxes convert marks.csv coco.json --columns image=name,x1=l,y1=t,x2=r,y2=b\n\n"
+    "lesioncare boxes show boxes.csv --images photos/ --order score\n\n"
+    "lesioncare boxes stats boxes.csv\n\n"
     "lesioncare boxes check boxes.csv --images photos/ --classes mel,bcc,df"
 )
 EXIT_FINDINGS = 1
@@ -50,7 +52,7 @@ boxes_app.command(epilog=boxes_make.EXAMPLES)(boxes_make.make)
 boxes_app.command(epilog=boxes_review.EXAMPLES)(boxes_review.review)
 
 
-@boxes_app.command()
+@boxes_app.command(epilog=EXAMPLES)
 def convert(
     source: BoxesIn,
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File or new folder.", show_default=False)],
@@ -87,7 +89,7 @@ def convert(
     show_converted(boxset, losses, target)
 
 
-@boxes_app.command()
+@boxes_app.command(epilog=EXAMPLES)
 def show(
     source: BoxesIn,
     images: Annotated[Path, typer.Option("--images", help="Folder of the images.", show_default=False)],
@@ -114,7 +116,7 @@ def show(
     show_sheet(min(limit, len(boxset.images)), len(boxset.images), output)
 
 
-@boxes_app.command()
+@boxes_app.command(epilog=EXAMPLES)
 def stats(
     source: BoxesIn,
     from_format: From = None,
@@ -133,7 +135,7 @@ def stats(
     show_stats(stats_of(boxset))
 
 
-@boxes_app.command()
+@boxes_app.command(epilog=EXAMPLES)
 def check(
     source: BoxesIn,
     from_format: From = None,

@@ -1,5 +1,8 @@
 """`lesioncare boxes make`: boxes from a segmenter or saliency, where there are no annotators."""
 
+import re
+import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,10 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["make"]
 
 METHODS = "border, colour, consensus, ft, gmr, mbd, otsu, rbd, rc, saliency-consensus, segmenter, spectral"
+_LESIONLESS = {
+    *("normal", "healthy", "control", "controls", "no disease"),
+    *("no finding", "no findings", "no lesion", "no lesions"),
+}
+"""Names of classes whose images show nothing to put a box on."""
+_WORDS = re.compile(r"[\s_-]+")
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "lesioncare boxes make photos/ --output boxes.json --workers 4 --show 40\n\n"
     "lesioncare boxes make photos/ --table table.csv --classes rare --output boxes.csv\n\n"
+    "lesioncare boxes make photos/ --table table.csv --skip-classes normal --output boxes.csv\n\n"
     "lesioncare boxes make scans/ --method segmentation:mine.safetensors --output boxes.json\n\n"
     "lesioncare train table.csv --images photos/ --boxes boxes.csv --min-score 0.5\n\n"
     "The same command again goes on where it was stopped."
@@ -49,6 +59,10 @@ def make(
     classes: Annotated[
         str, typer.Option(help="all; rare, as counted over the whole table; or names: DF,VASC.")
     ] = "all",
+    skip_classes: Annotated[
+        str | None,
+        typer.Option(help="Classes to leave out, those without a lesion above all: normal,scar."),
+    ] = None,
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     workers: Annotated[int, typer.Option(help="Processes; the boxes are the same for any.", min=1)] = 1,
@@ -84,7 +98,8 @@ def make(
     _check_output(output, overwrite=overwrite)
     maker, dermoscopy = method_named(method), for_dermoscopy_only(method)
     runner = run_in_processes if ray is None else with_options(run_on_ray, address=ray)
-    chosen = _choose(images, table, classes, image=image_column, label=label_column)
+    chosen = _choose(images, table, _Classes(classes, skip_classes), image=image_column, label=label_column)
+    _warn_of_lesionless(chosen)
     partial = output.with_name(f"{output.name}.partial")
     with _bar(len(chosen.paths)) as progress:
         made = make_boxes(
@@ -118,6 +133,19 @@ def _check_output(output: Path, *, overwrite: bool) -> None:
 
 
 @dataclass(frozen=True)
+class _Classes:
+    """What --classes and --skip-classes say."""
+
+    names: str
+    skipped: str | None
+
+    @property
+    def all(self) -> bool:
+        """Whether the classes do not matter."""
+        return self.names == "all" and self.skipped is None
+
+
+@dataclass(frozen=True)
 class _Chosen:
     """Path of each image and its class, if a table tells it, both by id; the classes in their order."""
 
@@ -127,12 +155,13 @@ class _Chosen:
 
 
 def _choose(
-    images: Path, table: Path | None, classes: str, *, image: str | None, label: str | None
+    images: Path, table: Path | None, classes: _Classes, *, image: str | None, label: str | None
 ) -> _Chosen:
     if not images.is_dir() or table is not None:
         return _of_table(images, table, classes, image=image, label=label)
-    if classes != "all":
-        raise ConfigError(f"--classes {classes} needs a table of the images (--table).")
+    if not classes.all:
+        option = f"--classes {classes.names}" if classes.skipped is None else "--skip-classes"
+        raise ConfigError(f"{option} needs a table of the images (--table).")
     return _Chosen(_of_folder(images))
 
 
@@ -151,7 +180,7 @@ def _of_folder(folder: Path) -> dict[str, Path]:
 
 
 def _of_table(
-    images: Path, table: Path | None, classes: str, *, image: str | None, label: str | None
+    images: Path, table: Path | None, classes: _Classes, *, image: str | None, label: str | None
 ) -> _Chosen:
     """The images of a table that are of the classes."""
     from lesioncare.boxes.boxset import check_name  # noqa: PLC0415  as above
@@ -172,7 +201,7 @@ def _of_table(
         columns, image=image or columns.image, label=label or columns.label, group=None, split=None, box=None
     )
     root = None if table is None else images
-    loaded = load_table(source, columns, image_root=root, require_labels=classes != "all")
+    loaded = load_table(source, columns, image_root=root, require_labels=not classes.all)
     for name in loaded.classes:
         check_name(name, f"{source}: a class")
     wanted = _wanted(loaded, classes)
@@ -184,35 +213,65 @@ def _of_table(
     )
 
 
-def _wanted(table: "ImageTable", classes: str) -> set[int] | None:
-    """Codes of the classes that the option names; None for all."""
+def _wanted(table: "ImageTable", classes: _Classes) -> set[int] | None:
+    """Codes of the classes that the options name; None for all."""
     from lesioncare.imbalance import rare_classes  # noqa: PLC0415  as above
 
-    if classes == "all":
+    if classes.all:
         return None
-    names = [name.strip() for name in classes.split(",")]
-    if names == ["rare"]:
-        chosen = rare_classes(table.class_counts(), "auto")
-        if not chosen:
+    chosen = set(range(len(table.classes)))
+    if classes.names.strip() == "rare":
+        rare = rare_classes(table.class_counts(), "auto")
+        if not rare:
             raise ConfigError(f"--classes rare: {table.source} has no rare class. Name the classes, or all.")
-        return {table.classes.index(name) for name in chosen}
+        chosen = {table.classes.index(name) for name in rare}
+    elif classes.names != "all":
+        chosen = _codes(table, "--classes", classes.names, "; all and rare can be named alone")
+    if classes.skipped is not None:
+        chosen -= _codes(table, "--skip-classes", classes.skipped)
+    if not chosen:
+        raise ConfigError("--skip-classes: no class is left. Name fewer.")
+    return chosen
+
+
+def _codes(table: "ImageTable", option: str, text: str, more: str = "") -> set[int]:
+    """Codes of the classes between the commas."""
+    names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in table.classes]
     if unknown:
         raise ConfigError(
-            f"--classes: {table.source} has no class {', '.join(map(repr, unknown))}. It has "
-            f"{', '.join(map(repr, table.classes))}; all and rare can be named alone."
+            f"{option}: {table.source} has no class {', '.join(map(repr, unknown))}. It has "
+            f"{', '.join(map(repr, table.classes))}{more}."
         )
     return {table.classes.index(name) for name in names}
 
 
+def _warn_of_lesionless(chosen: _Chosen) -> None:
+    """Say, before the work, that boxes will be made where by the class's name there is no lesion."""
+    counts = Counter(chosen.labels.get(name, "") for name in chosen.paths)
+    names = [
+        name for name in chosen.classes if counts[name] and _WORDS.sub(" ", name).casefold() in _LESIONLESS
+    ]
+    if names:
+        images = sum(counts[name] for name in names)
+        print(
+            f"Warning: by its name, {', '.join(map(repr, names))} has no lesion, and boxes will be made on "
+            f"its images ({images}). Leave them out: --skip-classes {shlex.quote(','.join(names))}.",
+            flush=True,
+        )
+
+
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import MofNCompleteColumn, Progress  # noqa: PLC0415
+    """Shows how many images are done; those of an earlier, stopped command count."""
+    from lesioncare.progress import counting  # noqa: PLC0415
 
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Boxes", total=total)
-        yield lambda done, _: bar.update(task, completed=done)
+    known = 0
+    with counting("Boxes", total, "images") as advance:
+
+        def update(done: int, _: int) -> None:
+            nonlocal known
+            advance(done - known)
+            known = done
+
+        yield update

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesioncare.errors import ConfigError
+from lesioncare.words import several
 
 if TYPE_CHECKING:
     from lesioncare.review.reviewing import Review
@@ -137,7 +138,7 @@ def _export(
     losses = write_boxes(boxset, target, to_format, image_root=images, overwrite=overwrite)
     counts = opened.state.counts
     decided = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "rejected", "skipped", "edited"))
-    print(f"Of {opened.store.count()} images {decided}.")
+    print(f"Of {several(opened.store.count(), 'image')} {decided}.")
     show_converted(boxset, losses, target)
 
 
@@ -151,6 +152,7 @@ def _show_agreement(opened: "Review") -> None:
         )
     for one in found:
         print(
-            f"{one.first} and {one.second}: {one.images} images in common, the same decision on {one.same}, "
-            f"Cohen's kappa {one.kappa:.2f}; {one.both_accepted} accepted by both, mean IoU {one.iou:.3f}"
+            f"{one.first} and {one.second}: {several(one.images, 'image')} in common, "
+            f"the same decision on {one.same}, Cohen's kappa {one.kappa:.2f}; "
+            f"{one.both_accepted} accepted by both, mean IoU {one.iou:.3f}"
         )

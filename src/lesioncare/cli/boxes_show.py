@@ -12,6 +12,7 @@ from lesioncare.boxes.boxset import BoxSet
 from lesioncare.boxes.check import Finding
 from lesioncare.boxes.formats import Losses
 from lesioncare.boxes.stats import BoxStats, Spread
+from lesioncare.words import noun, several
 
 MOST_FINDINGS = 50
 
@@ -23,18 +24,20 @@ __all__ = ["show_converted", "show_findings", "show_made", "show_sheet", "show_s
 
 def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
     """Print how much was written, and what was lost."""
-    _line(f"{len(boxset.boxes)} boxes on {len(boxset.images)} images: {target.resolve()}")
+    _line(f"{_of(boxset)}: {target.resolve()}")
     if losses:
         _line(f"Lost: {losses}")
     unknown = sum(size is None for size in boxset.images.values())
     if unknown:
-        _line(f"The size of {unknown} images is unknown; name their folder (--images) if it matters.")
+        _line(
+            f"The size of {several(unknown, 'image')} is unknown; name the folder (--images) if it matters."
+        )
 
 
 def show_made(made: BoxSet, kept: BoxSet, target: Path, *, method: str, for_dermoscopy_only: bool) -> None:
     """Print how many boxes were made and kept, how far to trust them, and where they do not work."""
     scores = [box.score for box in kept.boxes]
-    _line(f"{len(scores)} boxes on {len(kept.images)} images: {target.resolve()}")
+    _line(f"{_of(kept)}: {target.resolve()}")
     bare = len(made.images) - len({box.image for box in made.boxes})
     if bare and not made.boxes:
         _line(
@@ -68,12 +71,15 @@ def show_skipped(skipped: Mapping[str, str]) -> None:
 
 def show_sheet(drawn: int, images: int, output: Path) -> None:
     """Print where the sheet is."""
-    _line(f"{drawn} of {images} images: {output.resolve()}")
+    _line(f"{drawn} of {several(images, 'image')}: {output.resolve()}")
 
 
 def show_stats(stats: BoxStats) -> None:
     """Print counts, sizes and scores as tables."""
-    _line(f"{stats.boxes} boxes on {stats.images} images, of which {stats.bare} have none")
+    _line(
+        f"{several(stats.boxes, 'box', 'boxes')} on {several(stats.images, 'image')}, of which {stats.bare} "
+        f"{noun(stats.bare, 'has', 'have')} none"
+    )
     console = Console()
     for title, counts in (("Class", stats.classes), ("Source", stats.sources)):
         table = Table(title, "Boxes")
@@ -96,7 +102,7 @@ def show_stats(stats: BoxStats) -> None:
 
 def show_findings(boxset: BoxSet, findings: Sequence[Finding]) -> None:
     """Print the number of findings of each kind, and the first of them."""
-    counted = f"{len(boxset.boxes)} boxes on {len(boxset.images)} images"
+    counted = f"{_of(boxset)}"
     if not findings:
         _line(f"{counted}: nothing to report")
         return
@@ -106,6 +112,10 @@ def show_findings(boxset: BoxSet, findings: Sequence[Finding]) -> None:
         _line(f"{finding.kind}: {finding.image}: {finding.detail}")
     if len(findings) > MOST_FINDINGS:
         _line(f"and {len(findings) - MOST_FINDINGS} more")
+
+
+def _of(boxset: BoxSet) -> str:
+    return f"{several(len(boxset.boxes), 'box', 'boxes')} on {several(len(boxset.images), 'image')}"
 
 
 def _cells(spread: Spread) -> list[str]:

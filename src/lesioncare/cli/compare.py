@@ -11,6 +11,7 @@ import typer
 
 from lesioncare.cli import options
 from lesioncare.errors import ConfigError, LesionCareError
+from lesioncare.words import several
 
 if TYPE_CHECKING:
     from lesioncare.experiment import Cell, ComparisonConfig
@@ -90,9 +91,12 @@ def compare(
         int | None, _option("Cells at a time, each in a process. \\[default: 1]", _WHERE)
     ] = None,
     threads: Annotated[
-        int | None, _option("Of each cell. \\[default: the cores shared among the workers]", _WHERE)
+        int | None, _option("Threads of each cell. \\[default: the cores, shared among the workers]", _WHERE)
     ] = None,
-    ray: Annotated[str | None, _option("Ray cluster: its address, auto, or local.", _WHERE)] = None,
+    ray: Annotated[
+        str | None,
+        _option("Run on a Ray cluster: its address, auto, or local. \\[default: without Ray]", _WHERE),
+    ] = None,
     drop_weights: Annotated[
         bool,
         _option(
@@ -102,7 +106,11 @@ def compare(
         ),
     ] = False,
     cache_dir: Annotated[
-        Path | None, _option("Keep frozen features here, for other comparisons too.", _WHERE)
+        Path | None,
+        _option(
+            "Folder that keeps frozen features, for other comparisons too. \\[default: in the comparison]",
+            _WHERE,
+        ),
     ] = None,
 ) -> None:
     """Train several arms on the same folds from the same seeds, and say which differences are real.
@@ -205,7 +213,7 @@ class _Progress:
         self._ended += 1
         left = (time.monotonic() - self._start) / self._ended * (total - done)
         time_left = f"; about {_duration(left)} left" if done < total else ""
-        print(f"{done} of {total} cells: {cell}{time_left}", flush=True)
+        print(f"{done} of {several(total, 'cell')}: {cell}{time_left}", flush=True)
 
 
 def _duration(seconds: float) -> str:
@@ -222,5 +230,5 @@ def _list(plan: "ComparisonConfig", output: Path) -> None:
         print(f"{cell}: {cell.path}{same}{' (finished)' if cell.path in finished else ''}")
     left = len(trained) - len(finished)
     sizes = {"arm": len(plan.arms), "fold": len(plan.folds), "seed": len(plan.seeds)}
-    product = " x ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in sizes.items())
-    print(f"{product}: {len(trained)} trainings, {left} of them to do.")
+    product = " x ".join(several(number, name) for name, number in sizes.items())
+    print(f"{product}: {several(len(trained), 'training')}, {left} of them to do.")

@@ -20,10 +20,18 @@ EXAMPLES = (
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Directory of a run.", show_default=False)],
     table: Annotated[
-        Path | None, typer.Argument(help="Labelled table; the run's own test part if none is given.")
+        Path | None,
+        typer.Argument(
+            help="Labelled table of other images. \\[default: the run's own test part]", show_default=False
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="New directory for predictions, metrics and report.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="New directory for predictions, metrics and report. \\[default: nothing is written]",
+        ),
     ] = None,
     images: options.ImageRoot = None,
     boxes: options.BoxFile = None,
@@ -40,18 +48,17 @@ def evaluate(
     from lesioncare.cli.show import show_path, show_results  # noqa: PLC0415  these load torch
     from lesioncare.evaluation import RunResult  # noqa: PLC0415
     from lesioncare.report import build_report  # noqa: PLC0415
-    from lesioncare.training import DataConfig  # noqa: PLC0415
     from lesioncare.training.apply import count_learnt, evaluate_run, load_run  # noqa: PLC0415
 
     columns = options.column_options(
         image=image_column, label=label_column, group=group_column, split=None, box=box_columns, unit=box_unit
     )
+    data = options.other_table(table, columns, images=images, boxes=boxes)
     if output is not None:
         _refuse_used(output)
-    if table is None:
+    if data is None:
         result = RunResult.load(run)
     else:
-        data = DataConfig.build(table=table, image_root=images, box_file=boxes, **columns)
         trained = load_run(run)
         result = evaluate_run(trained, data)
         learnt = count_learnt(trained, result.predictions)

@@ -1,11 +1,15 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lesioncare.errors import ConfigError
+from lesioncare.words import several
+
+if TYPE_CHECKING:
+    from lesioncare.training import DataConfig
 
 __all__ = [
     "BoxColumns",
@@ -22,6 +26,7 @@ __all__ = [
     "four_columns",
     "image_size",
     "layer_names",
+    "other_table",
     "rare_names",
     "warn_of_learnt",
     "warn_without_groups",
@@ -83,7 +88,7 @@ BoxUnit = Annotated[
 def warn_of_learnt(learnt: int, images: int) -> None:
     """Say that a run is tested on images that it knows."""
     if learnt:
-        of = f"{learnt} of these {images} images"
+        of = f"{learnt} of these {several(images, 'image')}"
         print(f"Warning: the run has learnt from {of}; the figures flatter it.", flush=True)
 
 
@@ -131,6 +136,34 @@ def column_options(
         "box_columns": four_columns(box) if box else None,
         "box_unit": unit,
     }
+
+
+def other_table(
+    table: Path | None, columns: dict[str, object], *, images: Path | None, boxes: Path | None
+) -> "DataConfig | None":
+    """Give the labelled table that trained runs are applied to; None is their own test part.
+
+    Args:
+        table: the table.
+        columns: of `column_options`.
+        images: folder of its images.
+        boxes: file of its boxes.
+
+    Raises:
+        ConfigError: there is no table, and an option that would say something of it.
+    """
+    from lesioncare.training.config import DataConfig  # noqa: PLC0415  loads torch
+
+    if table is not None:
+        return DataConfig.build(table=table, image_root=images, box_file=boxes, **columns)
+    about = {name.replace("_", "-"): value for name, value in columns.items() if name != "box_unit"}
+    idle = [name for name, value in {"images": images, "boxes": boxes, **about}.items() if value is not None]
+    if idle:
+        raise ConfigError(
+            f"--{idle[0]} is for a table of other images: the runs' own test part says where its images are. "
+            "Name the table, or leave the option out."
+        )
+    return None
 
 
 def four_columns(text: str) -> tuple[str, str, str, str]:

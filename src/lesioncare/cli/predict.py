@@ -10,6 +10,7 @@ import typer
 
 from lesioncare.cli import options
 from lesioncare.errors import ConfigError, RunError
+from lesioncare.words import several
 
 __all__ = ["predict"]
 
@@ -47,8 +48,8 @@ def predict(
 ) -> None:
     """Predict the class of new images; labels are not needed.
 
-    Writes one row per image: the file, the predicted class, and the probability of each class, which a
-    temperature fitted on the run's validation part makes fit to be believed (--raw leaves it out).
+    Writes one row per image: the file, the predicted class, and the probability of each class, calibrated
+    by a temperature that was fitted on the run's validation part (--raw leaves it out).
 
     With --overlays also a picture of each image under the map of its predicted class, and the box of what
     stands out there.
@@ -70,7 +71,7 @@ def predict(
             frame.to_csv(temporary, index=False)
     if temperature is None and not raw:
         say("The run kept no validation part, so no temperature could be fitted to its probabilities.")
-    show_path(f"Predictions of {len(frame)} images", output)
+    show_path(f"Predictions of {several(len(frame), 'image')}", output)
     if overlays is not None:
         show_path("Overlays", overlays)
 

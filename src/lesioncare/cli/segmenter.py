@@ -17,6 +17,11 @@ EXAMPLES = (
     "lesioncare boxes make photos/ --method segmentation:lesion.safetensors\n\n"
     "The same command again goes on where a stopped run was."
 )
+CARD_EXAMPLES = (
+    "[bold]Examples[/bold]\n\n"
+    "lesioncare segmenter card  [dim](the one that is shipped)[/dim]\n\n"
+    "lesioncare segmenter card lesion.safetensors"
+)
 
 segmenter_app = typer.Typer(
     name="segmenter",
@@ -57,7 +62,7 @@ def train(
     validation: Annotated[float, _option("Share of the images that is only scored.")] = 0.1,
     zoom: Annotated[float, _option("Smallest share of an image's area that a random crop has.")] = 0.25,
     seed: Annotated[int, _option("Seed of everything random.")] = 0,
-    workers: Annotated[int, _option("Processes that change images.")] = 0,
+    workers: Annotated[int, _option("Processes that augment images.")] = 0,
     accelerator: Annotated[str, _option("auto, cpu or gpu.")] = "auto",
     half: Annotated[bool, _option("Store 16-bit weights, at half the size.", "--half")] = False,
     mirrored: Annotated[
@@ -83,7 +88,7 @@ def train(
     show_path("Segmenter", output)
 
 
-@segmenter_app.command()
+@segmenter_app.command(epilog=CARD_EXAMPLES)
 def card(
     file: Annotated[
         Path | None,

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from lesioncare.cli.show import interval_cell
 from lesioncare.evaluation.audit import AuditResult
+from lesioncare.words import several
 
 __all__ = ["show_audit"]
 
@@ -16,7 +17,7 @@ def show_audit(result: AuditResult) -> None:
     """Print each run's verdict, a table of the versions, and a sentence for each part."""
     console = Console()
     left_out = "".join(f"; {n} left out, {why}" for why, n in result.left_out.items())
-    console.print(f"{len(result.images)} images with a lesion's box{left_out}", markup=False)
+    console.print(f"{several(len(result.images), 'image')} with a lesion's box{left_out}", markup=False)
     for run in result.runs:
         found = result.statistics[run.name]
         table = Table("Shown", *_METRICS.values(), title=escape(run.name), caption="in %, 95 % intervals")

@@ -10,6 +10,7 @@ from lesioncare.cli.show import interval_cell, show_path
 from lesioncare.evaluation import ArmComparison
 from lesioncare.experiment import Comparison
 from lesioncare.report import build_comparison_report, save_latex_tables
+from lesioncare.words import noun, several
 
 __all__ = ["save_report", "show_comparison"]
 
@@ -24,15 +25,15 @@ _COLUMNS = {
 
 def show_comparison(comparison: Comparison) -> None:
     """Print each arm's main numbers with their intervals, and how the others differ from the first arm."""
-    console, found = Console(), comparison.statistics
+    console, found, missing = Console(), comparison.statistics, len(comparison.missing)
     if not comparison.complete:
-        console.print(f"{len(comparison.missing)} cells are missing: the same command trains them.")
+        console.print(
+            f"{several(missing, 'cell')} {noun(missing, 'is', 'are')} missing: the same command goes on."
+        )
     if found is None:
         return
-    folds, seeds = len(found.folds), len(found.seeds)
-    table = Table(
-        "Arm", *_COLUMNS.values(), caption=f"{folds} fold(s), {seeds} seed(s); in %, 95 % intervals"
-    )
+    folds, seeds = several(len(found.folds), "fold"), several(len(found.seeds), "seed")
+    table = Table("Arm", *_COLUMNS.values(), caption=f"{folds}, {seeds}; in %, 95 % intervals")
     for arm, numbers in found.singles.items():
         table.add_row(escape(arm), *[interval_cell(numbers.get(metric)) for metric in _COLUMNS])
     console.print(table)

@@ -7,15 +7,16 @@ from rich.console import Console
 
 from lesioncare.boxes.segmentation import SegmenterSpec
 from lesioncare.training.segmentation import TrainedSegmenter
+from lesioncare.words import several
 
 __all__ = ["show_card", "show_trained"]
 
 
 def show_trained(trained: TrainedSegmenter) -> None:
     """Print on how much the segmenter learnt, and its score."""
-    text = f"Trained on {trained.train} images{_of_them_empty(trained.train_empty)}."
+    text = f"Trained on {several(trained.train, 'image')}{_of_them_empty(trained.train_empty)}."
     if trained.validation_iou is not None:
-        others = f"{trained.validation} others{_of_them_empty(trained.validation_empty)}"
+        others = f"{several(trained.validation, 'other')}{_of_them_empty(trained.validation_empty)}"
         text += f" Mean IoU of the masks of {others}: {trained.validation_iou:.3f}."
     Console().print(text, highlight=False)
 

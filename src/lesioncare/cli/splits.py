@@ -18,8 +18,8 @@ EXAMPLES = (
 
 def splits(
     table: options.Table,
-    folds: Annotated[int, typer.Option(help="How many.")] = 5,
-    seed: Annotated[int, typer.Option(help="Seed; lesioncare train uses 0.")] = 0,
+    folds: Annotated[int, typer.Option(help="How many folds.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the folds; lesioncare train and compare use 0.")] = 0,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write image, label, group and fold to this CSV file."),

@@ -66,10 +66,18 @@ def train(
         ),
     ] = "auto",
     views: Annotated[int, _option("Augmented views kept of each image.", _MODEL)] = 4,
-    cache_dir: Annotated[Path | None, _option("Keep them here, for other runs too.", _MODEL)] = None,
+    cache_dir: Annotated[
+        Path | None,
+        _option(
+            "Folder that keeps both, for other runs too. \\[default: in the run, deleted at its end]", _MODEL
+        ),
+    ] = None,
     target_layer: Annotated[
         list[str] | None,
-        _option("Layer of the attention map; several: again. \\[default: found]", _MODEL),
+        _option(
+            "Layer of the attention map; for several, name each with the option again. \\[default: found]",
+            _MODEL,
+        ),
     ] = None,
     epochs: Annotated[int, _option("Epochs.", _SCHEDULE)] = 20,
     batch_size: Annotated[int, _option("Images per step.", _SCHEDULE)] = 32,
@@ -77,10 +85,12 @@ def train(
     weight_decay: Annotated[float, _option("Weight decay.", _SCHEDULE)] = 0.01,
     augment: Annotated[str, _option("none, flips, light, dermoscopy or chest.", _SCHEDULE)] = "light",
     seed: Annotated[int, _option("Seed of everything random.", _SCHEDULE)] = 0,
-    augment_on: Annotated[str, _option("A whole batch in one go, or each item.", _SCHEDULE)] = "batch",
+    augment_on: Annotated[
+        str, _option("Augment a whole batch in one go (batch), or each image alone (item).", _SCHEDULE)
+    ] = "batch",
     workers: Annotated[str, _option("Processes that load images: auto or a number.", _SCHEDULE)] = "auto",
     accelerator: Annotated[str, _option("auto, cpu or gpu.", _SCHEDULE)] = "auto",
-    devices: Annotated[int, _option("How many of them.", _SCHEDULE)] = 1,
+    devices: Annotated[int, _option("GPUs, or processes on the CPU.", _SCHEDULE)] = 1,
     strategy: Annotated[str, _option("Of several devices: auto or ddp.", _SCHEDULE)] = "auto",
     precision: Annotated[
         str, _option("auto, or as Lightning names it: 32-true, bf16-mixed ...", _SCHEDULE)
@@ -96,29 +106,41 @@ def train(
         bool, _option("Compute blocks twice instead of keeping them.", _SCHEDULE)
     ] = False,
     ema: Annotated[
-        float | None, _option("Test the weights' moving average, of this decay: 0.999.", _SCHEDULE)
+        float | None,
+        _option("Test the weights' moving average, of this decay: 0.999. \\[default: off]", _SCHEDULE),
     ] = None,
     logger: Annotated[str, _option("csv or tensorboard.", _SCHEDULE)] = "csv",
     select: Annotated[
-        str, _option("End with the last epoch, or the best on validation.", _SCHEDULE)
+        str,
+        _option("End with the last epoch (last), or the one that is best on validation (best).", _SCHEDULE),
     ] = "last",
     patience: Annotated[
-        int | None, _option("Stop after so many epochs that validation did not rise.", _SCHEDULE)
+        int | None,
+        _option("Stop after so many epochs without a better validation. \\[default: never]", _SCHEDULE),
     ] = None,
     attention: Annotated[
         str,
         _option("care, energy, l1, outside-square, in-box-cross-entropy, input-gradient, none.", _ATTENTION),
     ] = "care",
-    attend: Annotated[str, _option("Whose boxes the loss sees: rare classes or all.", _ATTENTION)] = "all",
+    attend: Annotated[
+        str, _option("Whose boxes the loss sees: those of the rare classes (rare), or all.", _ATTENTION)
+    ] = "all",
     alpha: Annotated[
         float, _option("Weight of attention; 1 - alpha is that of classification.", _ATTENTION)
     ] = 0.5,
     tau: Annotated[float, _option("CARE: inside attention above it gains nothing.", _ATTENTION)] = 0.9,
     outer: Annotated[str, _option("CARE: outside weights, uniform or distance.", _ATTENTION)] = "uniform",
     gradient: Annotated[str, _option("full, or half: the map's weights as constants.", _ATTENTION)] = "full",
-    reduction: Annotated[str, _option("batch, boxed or sum.", _ATTENTION)] = "batch",
+    reduction: Annotated[
+        str,
+        _option(
+            "Losses of a batch: summed (sum), over all its images (batch), or over those with a box (boxed).",
+            _ATTENTION,
+        ),
+    ] = "batch",
     resolution: Annotated[
-        str, _option("Compare at the feature's or the image's size.", _ATTENTION)
+        str,
+        _option("Map and boxes are compared at the map's size (feature) or the image's (image).", _ATTENTION),
     ] = "feature",
     evidence: Annotated[
         str, _option("class: the map of the class; contrast: against its closest rival.", _ATTENTION)
@@ -126,7 +148,7 @@ def train(
     cam: Annotated[
         str, _option("The maps that are guided: grad-cam, or layer-cam for early, fine layers.", _ATTENTION)
     ] = "grad-cam",
-    start_epoch: Annotated[int, _option("First epoch with attention.", _ATTENTION)] = 0,
+    start_epoch: Annotated[int, _option("First epoch with attention, counted from 0.", _ATTENTION)] = 0,
     remedy: Annotated[
         str,
         _option(
@@ -147,10 +169,12 @@ def train(
     mix_alpha: Annotated[float, _option("mixup, CutMix: Beta(alpha, alpha).", _REMEDY)] = 1.0,
     second_epochs: Annotated[int, _option("cRT, LWS: epochs of the final layer.", _REMEDY)] = 10,
     norm_tau: Annotated[
-        float | None, _option("tau-norm. \\[default: the best on validation]", _REMEDY)
+        float | None, _option("tau-norm: strength, 0 to 1. \\[default: the best on validation]", _REMEDY)
     ] = None,
     baseline: Annotated[bool, _option("Also train without attention, and compare.", _ATTENTION)] = False,
-    overwrite: Annotated[bool, _option("Delete a run that is in the directory.", _DATA)] = False,
+    overwrite: Annotated[
+        bool, _option("Delete a run that is in the directory, and train anew.", _DATA)
+    ] = False,
 ) -> None:
     """Train a classifier that looks at the lesions, test it, and write a report.
 

@@ -3,12 +3,12 @@
 What needs torch is loaded when it is first used, so that a table can be read without it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lesioncare.data.checks import check_images
 from lesioncare.data.new_images import find_images, list_images
 from lesioncare.data.table import Columns, ImageTable, load_table
+from lesioncare.lazy import load_later
 
 if TYPE_CHECKING:
     from lesioncare.data.dataset import Batch, EpochSampler, ImageDataset, Item, boxes_by_image, collate
@@ -53,8 +53,4 @@ __all__ = [
     "train_transform",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = load_later(__name__, _HOME)

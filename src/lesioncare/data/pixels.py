@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, from_numpy
 from torchvision.transforms.v2 import functional
-from tqdm import tqdm
 
 from lesioncare.data.partial import new_array, partial_file, remove_left_over
 from lesioncare.data.table import ImageTable
 from lesioncare.data.workers import usable_cores
 from lesioncare.errors import DataError, RunError
 from lesioncare.images import read_image
+from lesioncare.progress import counting
 
 IMAGES_IN_FILE = 256
 _SPARED = 0.5
@@ -195,13 +195,13 @@ def _make(source: FilePixels, missing: Sequence[tuple[Path, npt.NDArray[np.int64
     title = f"Keeping images ({images * kind.itemsize / 1e9:.2f} GB)"
     with (
         ThreadPoolExecutor(usable_cores()) as pool,
-        tqdm(total=images, desc=title, unit="image", leave=False, disable=None) as bar,
+        counting(title, images, "images") as advance,
     ):
         for path, block in missing:
             partial = partial_file(path)
             kept = new_array(partial, kind, (len(block),))
             for row, (image, file_size) in enumerate(pool.map(source.read, block.tolist())):
                 kept[row] = (file_size, image.numpy())
-                bar.update()
+                advance(1)
             kept.flush()
             partial.replace(path)

@@ -3,8 +3,9 @@
 The names below are loaded when they are first used, so that an export runs in ONNX Runtime without torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lesioncare.lazy import load_later
 
 if TYPE_CHECKING:
     from lesioncare.deploy.export import Export, export_run, run_temperature
@@ -32,8 +33,4 @@ __all__ = [
     "run_temperature",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = load_later(__name__, _HOME)

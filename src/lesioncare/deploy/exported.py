@@ -5,13 +5,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from lesioncare.data.table import ImageTable
 from lesioncare.deploy.manifest import Manifest
 from lesioncare.deploy.onnx_runtime import Floats32, Runner, open_onnx
 from lesioncare.errors import ModelError
 from lesioncare.images import read_image
+from lesioncare.progress import track
 
 Backend = Literal["onnx", "torch"]
 
@@ -54,7 +54,7 @@ class ExportedModel:
         return logits
 
     def predict(self, table: ImageTable, *, batch_size: int = 32) -> NDArray[np.float64]:
-        """Give the logits [N, C] of all images of a table, with a progress bar on a terminal.
+        """Give the logits [N, C] of all images of a table, and show how far it is.
 
         Raises:
             DataError: an image cannot be read.
@@ -63,7 +63,7 @@ class ExportedModel:
         paths, prepare = table.frame["path"].tolist(), self.manifest.preprocessing
         parts = []
         starts = range(0, len(paths), batch_size)
-        for start in tqdm(starts, desc="Predicting", unit="batch", leave=False, disable=None):
+        for start in track(starts, "Predicting", "batches"):
             batch = paths[start : start + batch_size]
             parts.append(self(np.stack([prepare(read_image(Path(path))) for path in batch])))
         return np.concatenate(parts).astype(np.float64)

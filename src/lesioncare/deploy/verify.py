@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from scipy.special import softmax
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from lesioncare.data import ImageDataset
 from lesioncare.deploy.manifest import Check, Preprocessing
 from lesioncare.deploy.onnx_runtime import Floats32, Runner
 from lesioncare.errors import ModelError
 from lesioncare.images import read_image
+from lesioncare.progress import track
 
 TOLERANCE = 1e-4
 """Largest difference of a logit, as a share of the largest logit or of 1, whichever is more."""
@@ -107,5 +107,5 @@ def _logits(network: nn.Module, images: Tensor) -> Floats32:
 
 def _slices(n: int, title: str) -> Iterator[slice]:
     starts: Sequence[int] = range(0, n, _READ)
-    for start in tqdm(starts, desc=title, unit="batch", leave=False, disable=None):
+    for start in track(starts, title, "batches"):
         yield slice(start, start + _READ)

@@ -10,6 +10,7 @@ import pandas as pd
 from lesioncare.evaluation.correction import SIGNIFICANCE
 from lesioncare.evaluation.intervals import Difference, Interval
 from lesioncare.evaluation.resampling import Floats
+from lesioncare.words import several
 
 __all__ = ["ArmComparison", "ArmInterval", "PairDifference", "Spread"]
 
@@ -83,8 +84,8 @@ class PairDifference(Difference):
     def _reservation(self) -> str:
         if self.shown:
             return ""
-        comparisons = "comparison" if self.n_comparisons == 1 else "comparisons"
-        return f", but not after correction for {self.n_comparisons} {comparisons} (p {self.p_corrected:.2f})"
+        comparisons = several(self.n_comparisons, "comparison")
+        return f", but not after correction for {comparisons} (p {self.p_corrected:.2f})"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as json values, whether a difference is shown, and the two standard deviations."""

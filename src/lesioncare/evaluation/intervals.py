@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lesioncare.words import several
+
 __all__ = ["MIN_GROUPS", "Difference", "Interval", "few_groups", "title"]
 
 MIN_GROUPS = 6
@@ -45,11 +47,11 @@ class Interval:
     n_groups: int
 
     def sentence(self) -> str:
-        """In words: "Rare recall: 0.41 (95 % interval 0.33 to 0.50)."."""
+        """In words: "Rare recall: 41.0 % (95 % interval 33.0 to 50.0)."."""
         if self.n_groups < MIN_GROUPS:
-            return f"{title(self.metric)}: {self.value:.2f}; {few_groups(self.n_groups)}."
-        bounds = f"95 % interval {self.low:.2f} to {self.high:.2f}"
-        return f"{title(self.metric)}: {self.value:.2f} ({bounds})."
+            return f"{title(self.metric)}: {100 * self.value:.1f} %; {few_groups(self.n_groups)}."
+        bounds = f"95 % interval {100 * self.low:.1f} to {100 * self.high:.1f}"
+        return f"{title(self.metric)}: {100 * self.value:.1f} % ({bounds})."
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as json values."""
@@ -91,20 +93,20 @@ class Difference:
         return self.excludes_zero
 
     def sentence(self) -> str:
-        """In words: "Rare recall rose from 0.41 to 0.52 (+0.11, 95 % interval +0.03 to +0.19)."."""
+        """In words: "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0)."."""
         metric = title(self.metric)
         if self.n_groups < MIN_GROUPS:
-            return f"{metric}: {self.a:.2f} and {self.b:.2f}; {few_groups(self.n_groups)}."
-        # A bound that excludes 0 must not be printed as 0.00.
-        nearest = min(abs(self.low), abs(self.high)) if self.excludes_zero else 1.0
-        digits = 2 if nearest >= 0.005 else 3 if nearest >= 0.0005 else 4
-        a, b = f"{self.a:.{digits}f}", f"{self.b:.{digits}f}"
-        bounds = f"95 % interval {self.low:+.{digits}f} to {self.high:+.{digits}f}"
-        change = f"{self.difference:+.{digits}f}, {bounds}"
+            return f"{metric}: {100 * self.a:.1f} and {100 * self.b:.1f} %; {few_groups(self.n_groups)}."
+        # A bound that excludes 0 must not be printed as 0.0.
+        nearest = 100 * min(abs(self.low), abs(self.high)) if self.excludes_zero else 100.0
+        digits = 1 if nearest >= 0.05 else 2 if nearest >= 0.005 else 3
+        a, b = f"{100 * self.a:.{digits}f}", f"{100 * self.b:.{digits}f}"
+        bounds = f"95 % interval {100 * self.low:+.{digits}f} to {100 * self.high:+.{digits}f}"
+        change = f"{100 * self.difference:+.{digits}f} points, {bounds}"
         if self.excludes_zero:
             verb = "rose" if self.difference > 0 else "fell"
-            return f"{metric} {verb} from {a} to {b} ({change}){self._reservation()}."
-        return f"{metric}: no difference shown ({a} and {b}, {change})."
+            return f"{metric} {verb} from {a} to {b} % ({change}){self._reservation()}."
+        return f"{metric}: no difference shown ({a} and {b} %, {change})."
 
     def _reservation(self) -> str:
         """What must be said after a difference whose interval excludes 0."""
@@ -117,8 +119,8 @@ class Difference:
 
 def few_groups(n_groups: int) -> str:
     """Why there is no interval, in words."""
-    lesions = "lesion or patient" if n_groups == 1 else "lesions or patients"
-    return f"no interval: the smallest class tested has {n_groups} {lesions}, and {MIN_GROUPS} are needed"
+    lesions = several(n_groups, "lesion or patient", "lesions or patients")
+    return f"no interval: the smallest class tested has {lesions}, and {MIN_GROUPS} are needed"
 
 
 def title(metric: str) -> str:

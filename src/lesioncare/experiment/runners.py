@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import torch
 
 from lesioncare.allocator import keep_freed_memory
-from lesioncare.data.workers import limit_cores
+from lesioncare.data.workers import limit_cores, usable_cores
 from lesioncare.errors import LesionCareError, RunError
 from lesioncare.experiment.plan import Cell
 from lesioncare.training import RunDirectory, train
@@ -154,8 +154,8 @@ class InProcesses:
 
 
 def share_of_cores(workers: int) -> int:
-    """Threads of each of so many workers, so that all together use the cores once."""
-    return max(1, (os.cpu_count() or 1) // workers)
+    """Threads of each of so many workers: together they use once the cores that this process may use."""
+    return max(1, usable_cores() // workers)
 
 
 def gpu_of(worker: int, gpus: int) -> str:

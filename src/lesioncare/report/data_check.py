@@ -157,13 +157,13 @@ def _alike(check: DataCheck) -> tuple[str, ...]:
 
 
 def _facts(check: DataCheck) -> tuple[str, ...]:
-    facts = [f"{text.count(len(check.rows))} images"]
+    facts = [text.several(len(check.rows), "image")]
     if check.classes:
-        facts.append(f"{len(check.classes)} classes")
+        facts.append(text.several(len(check.classes), "class", "classes"))
         sizes = [sum(parts.values()) for parts in check.classes.values()]
         facts.append(f"the largest class has {sizes[0] / sizes[-1]:.1f} times the images of the smallest")
     if check.groups is not None:
-        facts.append(f"{text.count(check.groups.groups)} lesions or patients")
+        facts.append(text.lesions(check.groups.groups))
     return tuple(facts)
 
 

@@ -39,7 +39,12 @@ DEFINITIONS = tuple(
             "The class activation map of the true class: which parts of the image speak for it; only its "
             "positive part is used.",
         ),
-        ("Energy in the box", "The share of the map's positive part that lies inside the lesion's box."),
+        (
+            "Energy in the box",
+            "The share of the map's positive part that lies inside the lesion's box. A map without a "
+            "positive part has none; a difference rests on the images where both maps have one, and so may "
+            "not equal the difference of the two means to the last digit.",
+        ),
         ("Chance level", "The box's share of the image: the energy of a map that is the same everywhere."),
         (
             "Centre prior",

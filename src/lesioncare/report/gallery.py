@@ -19,6 +19,7 @@ from lesioncare.images import read_image
 from lesioncare.overlay import COLOURMAP, overlay
 from lesioncare.report.text import percent
 from lesioncare.report.views import Arm, BoxMark, Example, Gallery, Tile
+from lesioncare.words import noun, several
 
 __all__ = [
     "COLOURMAP",
@@ -101,7 +102,8 @@ def alternate(first: Sequence[Pick], second: Sequence[Pick]) -> Iterator[Pick]:
 
 def _rule(runs: Sequence[RunResult], picks: Sequence[Pick]) -> str:
     who = "The rare classes" if runs[0].rare else "The classes"
-    shown = f"{len(picks)} images are shown; nobody picked them by eye."
+    n = len(picks)
+    shown = f"{several(n, 'image')} {noun(n, 'is', 'are')} shown; nobody picked them by eye."
     if all(pick.reason == _AT_RANDOM for pick in picks):
         return f"{who} take turns. Each gives a test image drawn at random (fixed seed). {shown}"
     energy = "whose energy differs most between the arms" if len(runs) > 1 else "with the lowest energy"

@@ -137,11 +137,12 @@ def facts(study: Study) -> tuple[str, ...]:
     known = run.predictions.labelled
     rare_images = sum(run.metrics.per_class[name].n for name in study.rare)
     groups = len(set(known.group.tolist()))
+    rare = text.several(len(study.rare), "rare class", "rare classes")
     statements = [
-        f"{text.count(len(known))} test images of {text.count(groups)} groups (lesions or patients)",
-        f"{text.count(rare_images)} of them of the {len(study.rare)} rare classes",
+        text.tested(len(known), groups),
+        f"{text.count(rare_images)} of them of the {rare}",
     ]
     unknown = len(run.predictions) - len(known)
     if unknown:
-        statements.append(f"{text.count(unknown)} images of unknown class left out")
+        statements.append(f"{text.several(unknown, 'image')} of unknown class left out")
     return tuple(statements)

@@ -4,6 +4,7 @@ import math
 
 from lesioncare.evaluation import Difference, Interval
 from lesioncare.evaluation.bootstrap import MIN_GROUPS
+from lesioncare.words import noun
 
 __all__ = [
     "MISSING",
@@ -47,6 +48,21 @@ def ratio(value: float | None) -> str:
 def count(value: int) -> str:
     """A whole number with narrow spaces between thousands."""
     return f"{value:,}".replace(",", _SPACE)
+
+
+def several(number: int, one: str, many: str | None = None) -> str:
+    """A whole number, written as `count` does, and its noun."""
+    return f"{count(number)} {noun(number, one, many)}"
+
+
+def lesions(number: int) -> str:
+    """How many groups: they are lesions or patients."""
+    return several(number, "lesion or patient", "lesions or patients")
+
+
+def tested(images: int, groups: int) -> str:
+    """What the figures rest on."""
+    return f"{several(images, 'test image')} of {several(groups, 'group')} (lesions or patients)"
 
 
 def signed(value: float, digits: int = 1) -> str:
@@ -117,7 +133,7 @@ def answer(difference: Difference | None, a: str, b: str, subject: str) -> str:
     if kind == "unshown":
         few = difference.n_groups < MIN_GROUPS
         why = (
-            f"cannot be judged: the smallest class has only {difference.n_groups} lesions or patients to test"
+            f"cannot be judged: the smallest class has only {lesions(difference.n_groups)} to test"
             if few
             else "may be chance"
         )

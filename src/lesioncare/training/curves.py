@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as images_functional
-from tqdm import tqdm
 
 from lesioncare.attention import AttentionGuide
 from lesioncare.data.dataset import Batch
 from lesioncare.errors import ModelError
+from lesioncare.progress import track
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def deletion_and_insertion(
     device = next(network.parameters()).device
     guide = AttentionGuide(network, target_layer=target_layer, gradient="half")
     deletion, insertion = [], []
-    for batch in tqdm(loader, desc=title, unit="batch", leave=False, disable=None):
+    for batch in track(loader, title, "batches"):
         images, labels = batch["images"].to(device), batch["labels"].to(device)
         try:
             with guide.watch(always=True):

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from lesioncare.attention.trace import evaluation_mode
 from lesioncare.data import Batch, collate
 from lesioncare.errors import ModelError
 from lesioncare.evaluation.metrics import decide
 from lesioncare.imbalance import ClassDraw, Power, norm_scales, scale_rows
+from lesioncare.progress import track
 from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.finite import LossWatch
 from lesioncare.training.live import loader_workers
@@ -124,9 +124,7 @@ class SecondStage:
         finite = LossWatch("The second stage's loss")
         self.network.to(self.device).eval()
         with _learning_alone(self.network, parameters):
-            for epoch in tqdm(
-                range(self.epochs), desc="Second stage", unit="epoch", leave=False, disable=None
-            ):
+            for epoch in track(range(self.epochs), "Second stage", "epochs"):
                 for batch in self._loader(draw, epoch):
                     logits = logits_of(self._images(batch))
                     loss = functional.cross_entropy(logits, batch["labels"].to(self.device))

@@ -17,7 +17,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Batch, Item, Key
@@ -25,6 +24,7 @@ from lesioncare.data.partial import new_array, partial_file, remove_left_over
 from lesioncare.data.pixels import file_key
 from lesioncare.data.workers import FEW_IMAGES, auto_workers, reporting_dead_workers
 from lesioncare.errors import ModelError, RunError
+from lesioncare.progress import track
 from lesioncare.training.memory import exact_float32
 
 _Boxes = dict[str, Tensor]
@@ -224,9 +224,9 @@ def _boxes_of(batch: Batch) -> _Boxes:
 
 
 def progress(loader: DataLoader[Any], title: str) -> Iterator[Batch]:
-    """The batches of a loader, with a progress bar on a terminal."""
+    """The batches of a loader, and how far they are."""
     with reporting_dead_workers():
-        yield from tqdm(loader, desc=title, unit="batch", leave=False, disable=None)
+        yield from track(loader, title, "batches")
 
 
 def _save_boxes(path: Path, parts: Sequence[_Boxes]) -> None:

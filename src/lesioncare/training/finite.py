@@ -29,11 +29,15 @@ class LossWatch:
     def add(self, loss: Tensor, epoch: int) -> None:
         """Take the loss of a step, a scalar, and look at that of the step before.
 
+        Args:
+            loss: of the step.
+            epoch: counted from 0; messages and bars count from 1.
+
         Raises:
             RunError: that one was not finite.
         """
         self.check()
-        self._when = f"in epoch {epoch}"
+        self._when = f"in epoch {epoch + 1}"
         self._value = loss.detach().to("cpu", non_blocking=True)  # pinned, where it comes from a GPU
         self._copied = torch.cuda.current_stream(loss.device).record_event() if loss.is_cuda else None
 

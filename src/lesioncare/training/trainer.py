@@ -18,6 +18,7 @@ from lesioncare.training.averaging import WeightAverage
 from lesioncare.training.checkpoints import WholeFiles
 from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.directory import RunDirectory
+from lesioncare.training.epochs import epoch_progress
 from lesioncare.training.module import History
 
 __all__ = ["choose_device", "is_first_process", "make_trainer", "precision_of", "quiet"]
@@ -122,6 +123,7 @@ def _unchecked_trainer(
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
+    progress = epoch_progress()
     return pl.Trainer(
         max_epochs=schedule.epochs,
         accelerator=schedule.accelerator,
@@ -130,7 +132,8 @@ def _unchecked_trainer(
         precision=precision_of(schedule.precision, schedule.accelerator),
         logger=loggers[schedule.logger](run.path / "logs", name="", version=""),
         accumulate_grad_batches=schedule.accumulate,
-        callbacks=[*callbacks, *_callbacks(schedule, run), keep_last],
+        callbacks=[*callbacks, *_callbacks(schedule, run), *progress.callbacks, keep_last],
+        enable_progress_bar=progress.bar,
         plugins=[WholeFiles()],
         use_distributed_sampler=False,
         enable_model_summary=False,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lesioncare.boxes.boxset import BoxSet
 from lesioncare.boxes.formats.folder import stem_of
 from lesioncare.boxes.formats.yolo import UNLABELLED
+from lesioncare.words import several
 
 DECIMALS = 6
 
@@ -58,18 +59,14 @@ def _lost(boxset: BoxSet, holds: frozenset[str]) -> Iterator[str]:
         counts["unlabelled"] = (bare, f"the lack of a class of {{}} (written as {UNLABELLED!r})")
     for feature, (count, phrase) in counts.items():
         if count and feature not in holds:
-            yield phrase.format(_count(count, "box", "boxes"))
+            yield phrase.format(several(count, "box", "boxes"))
     sized = sum(size is not None for size in boxset.images.values())
     if sized and "size" not in holds:
-        yield f"the size of {_count(sized, 'image', 'images')}"
+        yield f"the size of {several(sized, 'image')}"
     if {"label", "classes"} & holds == {"label"} and boxset.classes != tuple(
         sorted(label for label in labels if label)
     ):
-        classes = _count(len(boxset.classes), "class", "classes")
+        classes = several(len(boxset.classes), "class", "classes")
         yield f"the list of {classes}, with its order and those without a box"
     if "id" not in holds and any(stem_of(image) == image for image in boxset.images):
         yield "image ids without a suffix (they come back with that of the image file)"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

@@ -3,8 +3,9 @@
 The names below are loaded when they are first used: some need torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lesioncare.lazy import load_later
 
 if TYPE_CHECKING:
     from lesioncare.boxes.segmentation.base import NetworkSegmenter, Segmenter
@@ -37,11 +38,7 @@ __all__ = [
     "save_segmenter",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = load_later(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,6 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from tqdm import tqdm
-
 from lesioncare.boxes.box import Box
 from lesioncare.boxes.formats.bounds import make_box, parse_number
 from lesioncare.boxes.formats.folder import stem_of
@@ -14,6 +12,7 @@ from lesioncare.boxes.formats.format import Reading
 from lesioncare.boxes.formats.masks import MASK_NAME, read_masks
 from lesioncare.data.imports.tree import Tree
 from lesioncare.images import image_size
+from lesioncare.progress import track
 
 __all__ = ["Scale", "box_of_cells", "boxes_of_masks", "masks_by_image"]
 
@@ -35,7 +34,7 @@ def boxes_of_masks(tree: Tree, masks: Mapping[str, Sequence[str]], labels: Mappi
         labels: of each image, by its path; "" for none.
     """
     boxes = []
-    for image, paths in tqdm(masks.items(), desc="Masks", unit="image", leave=False, disable=None):
+    for image, paths in track(masks.items(), "Reading masks", "images"):
         for path in paths:
             found = read_masks(tree.root / path, Reading()).boxes
             boxes += [replace(box, image=image, label=labels.get(image) or None) for box in found]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 from PIL import Image
-from tqdm import tqdm
 
 from lesioncare.boxes.boxset import BoxSet, check_name
 from lesioncare.boxes.formats import write_boxes
@@ -18,7 +17,9 @@ from lesioncare.data.imports.layout import Count, Found, Layout, Record, Setting
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import ConfigError, DataError
+from lesioncare.progress import track
 from lesioncare.rawtable import first_few
+from lesioncare.words import several
 
 __all__ = ["Imported", "import_dataset"]
 
@@ -54,8 +55,13 @@ class Imported:
 
     def lines(self) -> list[str]:
         """The account in plain lines, as it is printed and kept beside the table."""
-        groups = "" if self.groups is None else f", {self.groups} lesions or patients"
-        lines = [f"{self.layout.title}: {self.n_images} images{groups}, {self.n_boxes} boxes"]
+        groups = (
+            ""
+            if self.groups is None
+            else f", {several(self.groups, 'lesion or patient', 'lesions or patients')}"
+        )
+        boxes = several(self.n_boxes, "box", "boxes")
+        lines = [f"{self.layout.title}: {several(self.n_images, 'image')}{groups}, {boxes}"]
         for title, counted in (("Classes", self.classes), ("Official parts", self.splits)):
             lines += [f"{title}: {', '.join(f'{k} {n}' for k, n in counted.items())}"] if counted else []
         for count in self.counts:
@@ -137,7 +143,7 @@ def _twins(root: Path, records: Sequence[Record]) -> Iterator[str]:
         by_size[(root / record.image).stat().st_size].append(record)
     suspects = [record for alike in by_size.values() if len(alike) > 1 for record in alike]
     same: dict[bytes, list[Record]] = defaultdict(list)
-    for record in tqdm(suspects, desc="Same files", unit="image", leave=False, disable=None):
+    for record in track(suspects, "Comparing files", "images"):
         with (root / record.image).open("rb") as file:
             same[hashlib.file_digest(file, "sha256").digest()].append(record)
     copies = [alike for alike in same.values() if len(alike) > 1]
@@ -170,7 +176,7 @@ def _write(found: Found, folder: Path) -> None:
         write_boxes(BoxSet.of(found.boxes), folder / "boxes.csv")
     if found.pixels is not None:
         names = [record.image for record in found.records]
-        for name in tqdm(names, desc="Images", unit="image", leave=False, disable=None):
+        for name in track(names, "Writing", "images"):
             Image.fromarray(found.pixels(name)).save(inside(folder, name))
 
 

@@ -19,6 +19,7 @@ from lesioncare.data.splits import SIDES
 from lesioncare.data.table import Columns
 from lesioncare.errors import ConfigError
 from lesioncare.rawtable import read_header
+from lesioncare.words import several
 
 FAR = 6.0
 """An outlier is this many robust standard deviations (1.4826 times the median deviation) from the median."""
@@ -224,8 +225,9 @@ def _class_findings(rows: pd.DataFrame) -> Iterator[Finding]:
     for label, members in rows[rows["label"] != ""].groupby("label"):
         groups = members["group"].nunique() if "group" in rows.columns else len(members)
         if groups < FOLDS:
-            of_group = f" of {groups} lesions or patients" if "group" in rows.columns else ""
-            yield Finding("small class", (), f"{label}: {len(members)} images{of_group}")
+            lesions = several(groups, "lesion or patient", "lesions or patients")
+            of_group = f" of {lesions}" if "group" in rows.columns else ""
+            yield Finding("small class", (), f"{label}: {several(len(members), 'image')}{of_group}")
 
 
 def _notes(rows: pd.DataFrame, whole: bool) -> Iterator[str]:

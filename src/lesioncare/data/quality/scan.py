@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from tqdm import tqdm
 
 from lesioncare.errors import DataError
 from lesioncare.images import read_image
+from lesioncare.progress import track
 
 THUMBNAIL = 16
 """Side of a thumbnail: coarse enough to forget JPEG noise and scaling, fine enough to tell patients apart."""
@@ -55,8 +55,7 @@ class _One:
 def scan_images(paths: Sequence[str], *, workers: int = 2) -> Scan:
     """Decode each image once; "" stands for an image that is not there."""
     with ThreadPoolExecutor(workers) as pool:
-        bar = tqdm(pool.map(_look, paths), "Images", len(paths), unit="image", leave=False, disable=None)
-        found = list(bar)
+        found = list(track(pool.map(_look, paths), "Reading", "images", total=len(paths)))
     empty = np.zeros(THUMBNAIL**2, np.float32)
     return Scan(
         sizes=np.array([one.size for one in found], np.int64).reshape(-1, 2),

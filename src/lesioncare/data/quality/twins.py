@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from tqdm import tqdm
 
 from lesioncare.data.quality.scan import Scan
+from lesioncare.progress import track
 
 SIMILARITY = 0.995
 MAX_TWINS = 200_000
@@ -41,7 +41,7 @@ def find_twins(scan: Scan, similarity: float = SIMILARITY) -> tuple[list[Twin], 
     pairs = dict.fromkeys(_identical(scan.digests), 1.0)
     whole = True
     starts = range(0, len(scan.thumbnails), _BLOCK)
-    for start in tqdm(starts, "Twins", unit="block", leave=False, disable=None):
+    for start in track(starts, "Twins", "blocks"):
         block = scan.thumbnails[start : start + _BLOCK]
         products = block @ scan.thumbnails[start:].T
         alike = np.triu(products >= similarity, 1)

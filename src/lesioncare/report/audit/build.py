@@ -75,8 +75,8 @@ def _verdicts(study: AuditStudy) -> tuple[Verdict, ...]:
 
 def _facts(study: AuditStudy) -> tuple[str, ...]:
     images = study.result.images
-    groups = text.count(len(set(images.group.tolist())))
-    facts = [f"{text.count(len(images))} images with a box, of {groups} groups (lesions or patients)"]
+    groups = text.several(len(set(images.group.tolist())), "group")
+    facts = [f"{text.several(len(images), 'image')} with a box, of {groups} (lesions or patients)"]
     facts += [f"{text.count(n)} left out, {why}" for why, n in study.result.left_out.items()]
     return (*facts, f"{len(study.classes)} classes: chance {text.percent(1 / len(study.classes))}")
 

@@ -16,6 +16,7 @@ from lesioncare.report.audit.study import AuditStudy, title_of
 from lesioncare.report.audit.views import Answer, Picture, Shown, ShownGallery
 from lesioncare.report.gallery import Pick, alternate, box_marks, data_uri
 from lesioncare.report.views import BoxMark
+from lesioncare.words import noun, several
 
 __all__ = ["build_gallery", "choose"]
 
@@ -33,9 +34,10 @@ def build_gallery(study: AuditStudy) -> ShownGallery:
     shown = tuple(_show(study, source, pick) for pick in choose(study))
     who = "The rare classes" if set(result.rare) & set(study.classes) else "The classes"
     first = f" by “{study.arms[0].name}”" if study.several else ""
+    told = f"{several(len(shown), 'image')} {noun(len(shown), 'is', 'are')}"
     rule = (
         f"{who} take turns. Each gives alternately the image that is called by its class most surely while "
-        f"its lesion is hidden{first}, and one drawn at random (fixed seed). {len(shown)} images are shown; "
+        f"its lesion is hidden{first}, and one drawn at random (fixed seed). {told} shown; "
         "nobody picked them by eye. The first kind is extreme on purpose; the second is typical."
     )
     return ShownGallery(shown, rule)

@@ -7,6 +7,7 @@ from lesioncare.evaluation.correction import SIGNIFICANCE
 from lesioncare.evaluation.intervals import MIN_GROUPS
 from lesioncare.report import text
 from lesioncare.report.comparison.study import ComparisonStudy
+from lesioncare.words import noun, several
 
 __all__ = ["answers", "best_sentence", "chance", "facts", "partial"]
 
@@ -52,8 +53,7 @@ def _worth(one: PairDifference) -> str:
     change, many = f"{text.points(one.difference)} ({text.interval(one)})", one.n_comparisons > 1
     correction = f"correction for {one.n_comparisons} comparisons ({chance(one.p_corrected)})"
     if one.n_groups < MIN_GROUPS:
-        lesions = "lesion or patient" if one.n_groups == 1 else "lesions or patients"
-        return f"This cannot be judged: the smallest class has only {one.n_groups} {lesions} to test."
+        return f"This cannot be judged: the smallest class has only {text.lesions(one.n_groups)} to test."
     if one.shown:
         after = f", also after {correction}" if many else f" ({chance(one.p_corrected)})"
         return f"The difference of {change} is shown{after}."
@@ -93,9 +93,10 @@ def partial(study: ComparisonStudy) -> str:
     if not missing:
         return ""
     folds, seeds = (_listed(*one) for one in (("fold", study.found.folds), ("seed", study.found.seeds)))
+    lacking = f"{missing} of {several(total, 'cell')} {noun(missing, 'is', 'are')} missing"
     return (
-        f"This comparison is not complete: {missing} of {total} cells are missing. All numbers rest on what "
-        f"every arm has: {folds} with {seeds}."
+        f"This comparison is not complete: {lacking}. All numbers rest on what every arm has: {folds} with "
+        f"{seeds}."
     )
 
 
@@ -106,14 +107,15 @@ def facts(study: ComparisonStudy) -> tuple[str, ...]:
     known = [part.labelled for part in parts]
     images = sum(map(len, known))
     groups = len({group for part in known for group in part.group.tolist()})
+    sizes = {"arm": len(study.arms), "fold": len(parts), "seed": len(study.found.seeds)}
     statements = [
-        f"{len(study.arms)} arms, {_several(len(parts), 'fold')}, {_several(len(study.found.seeds), 'seed')}",
-        f"{text.count(images)} test images of {text.count(groups)} groups (lesions or patients)",
+        ", ".join(several(number, what) for what, number in sizes.items()),
+        text.tested(images, groups),
         f"rare: {', '.join(study.comparison.rare) or 'no class'}",
     ]
     unknown = sum(map(len, parts)) - images
     if unknown:
-        statements.append(f"{text.count(unknown)} images of unknown class left out")
+        statements.append(f"{text.several(unknown, 'image')} of unknown class left out")
     return tuple(statements)
 
 
@@ -121,7 +123,3 @@ def _listed(what: str, numbers: Sequence[int]) -> str:
     """The numbers in words: "fold 0", "folds 0, 1 and 2"."""
     *most, last = map(str, numbers)
     return f"{what}s {', '.join(most)} and {last}" if most else f"{what} {last}"
-
-
-def _several(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

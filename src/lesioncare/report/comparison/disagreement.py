@@ -107,9 +107,8 @@ def _told(by_class: dict[str, list[_Place]], rare: list[str], shown: int) -> str
         return "There is no such image."
     each = ", ".join(f"{name} {text.count(len(places))}" for name, places in by_class.items() if places)
     of_rare = sum(len(by_class[name]) for name in rare)
-    images = "image" if total == 1 else "images"
     which = "shown" if shown == total else f"{shown} of them shown"
-    return f"{text.count(total)} {images}, {text.count(of_rare)} of a rare class ({each}); {which}."
+    return f"{text.several(total, 'image')}, {text.count(of_rare)} of a rare class ({each}); {which}."
 
 
 def _example(study: ComparisonStudy, place: _Place, right: Arm, wrong: Arm) -> Example:

@@ -99,5 +99,5 @@ def _class_forest(study: ComparisonStudy, name: str, axis: Axis) -> ClassForest:
             said += f"; difference {comparison.difference}, {comparison.span}, {comparison.words}"
         lines.append(ForestLine(arm, dot, comparison, said))
     one = study.single(study.arms[0].name, metric)
-    n = f"{text.count(one.n)} test images of {text.count(one.n_groups)} groups" if one else ""
+    n = f"{text.several(one.n, 'test image')} of {text.several(one.n_groups, 'group')}" if one else ""
     return ClassForest(name, name in study.comparison.rare, n, tuple(lines))

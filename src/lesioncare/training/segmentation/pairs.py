@@ -13,13 +13,13 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
-from tqdm import tqdm
 
 from lesioncare.boxes.formats.folder import ImageFolder
 from lesioncare.boxes.formats.masks import image_of_mask, mask_files
 from lesioncare.data.dataset import Key, derived_seed
 from lesioncare.errors import DataError
 from lesioncare.images import read_image
+from lesioncare.progress import track
 from lesioncare.rawtable import first_few
 
 SPARE = 1.25
@@ -92,7 +92,7 @@ class MaskedImages(Dataset[tuple[Tensor, Tensor]]):
         spare = SPARE if zoom is not None else 1.0
         kept = (round(size[0] * spare), round(size[1] * spare))
         title = "Reading training images" if zoom is not None else "Reading validation images"
-        self._samples = [_read(pair, kept) for pair in tqdm(pairs, title, disable=None)]
+        self._samples = [_read(pair, kept) for pair in track(pairs, title, "images")]
         self.empty = sum(not mask.any() for _, mask in self._samples)
         self._change = None if zoom is None else _random_change(size, zoom)
 

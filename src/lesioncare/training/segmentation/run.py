@@ -22,6 +22,7 @@ from lesioncare.data import EpochSampler
 from lesioncare.errors import ConfigError, DataError, ModelError, RunError
 from lesioncare.evaluation.files import write_file
 from lesioncare.training.checkpoints import WholeFiles
+from lesioncare.training.epochs import epoch_progress
 from lesioncare.training.models import read_weights
 from lesioncare.training.module import Feed
 from lesioncare.training.segmentation.config import SegmenterConfig
@@ -235,13 +236,15 @@ def _trainer(config: SegmenterConfig, work: Path) -> pl.Trainer:
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
+    progress = epoch_progress()
     return pl.Trainer(
         max_epochs=config.epochs,
         accelerator=config.accelerator,
         devices=1,
         precision=precision_of(config.precision, config.accelerator),
         logger=False,
-        callbacks=[keep_last],
+        callbacks=[*progress.callbacks, keep_last],
+        enable_progress_bar=progress.bar,
         plugins=[WholeFiles()],
         use_distributed_sampler=False,
         enable_model_summary=False,

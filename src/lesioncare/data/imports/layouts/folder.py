@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from tqdm import tqdm
-
 from lesioncare.boxes.formats.folder import stem_of
 from lesioncare.boxes.formats.masks import MASK_NAME
 from lesioncare.data.imports.layout import Found, Layout, Record, Settings
 from lesioncare.data.imports.tree import Tree
 from lesioncare.dicom import DICOM_SUFFIXES, dicom_patient
 from lesioncare.errors import DataError
+from lesioncare.progress import track
 
 SPLITS: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -36,7 +35,7 @@ def split_and_class(path: str) -> tuple[str | None, str | None]:
 def _read(tree: Tree, settings: Settings) -> Found:
     pictures, masks = _without_masks(tree.pictures)
     records, loose, patients = [], 0, 0
-    for path in tqdm(pictures, desc="Headers", unit="image", leave=False, disable=None):
+    for path in track(pictures, "Reading headers", "images"):
         split, label = split_and_class(path)
         if label is None:
             loose += 1

@@ -1,0 +1,49 @@
+"""How far a training is: Lightning's bar on a terminal, and a line in a file or a pipe."""
+
+import sys
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+
+from lesioncare.progress import LINES
+
+__all__ = ["EpochBar", "EpochLines", "EpochProgress", "epoch_progress"]
+
+
+class EpochBar(TQDMProgressBar):
+    """Lightning's bar, with epochs counted from 1."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Begin anew for an epoch; in place of Lightning's own, which shows the epoch's index at once."""
+        self.train_progress_bar.reset(self.total_train_batches)
+        self.train_progress_bar.set_description(_epoch(trainer))
+
+
+class EpochLines(Callback):
+    """A line as an epoch ends, with the numbers that the bar shows; not after each, where they are short."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Say which epoch ended, of how many."""
+        if trainer.is_global_zero:
+            numbers = [
+                f"{name} {float(value):.3f}" for name, value in sorted(trainer.progress_bar_metrics.items())
+            ]
+            LINES.tell(f"{_epoch(trainer)}: {', '.join(numbers)}" if numbers else _epoch(trainer))
+
+
+class EpochProgress(NamedTuple):
+    """Options of a trainer: callbacks, and whether Lightning may show a bar."""
+
+    callbacks: list[Callback]
+    bar: bool
+
+
+def epoch_progress() -> EpochProgress:
+    """Choose between the bar and the lines."""
+    terminal = sys.stdout.isatty()
+    return EpochProgress([EpochBar() if terminal else EpochLines()], terminal)
+
+
+def _epoch(trainer: pl.Trainer) -> str:
+    return f"Epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"

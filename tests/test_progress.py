@@ -1,0 +1,51 @@
+import io
+import sys
+
+import pytest
+
+from lesioncare import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def every_line(monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+
+
+def test_a_pipe_gets_plain_lines(every_line, capsys):
+    assert list(progress.track("abc", "Reading", "letters")) == ["a", "b", "c"]
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [f"Reading: {done} of 3 letters" for done in (1, 2, 3)]
+    assert printed.err == ""
+
+
+def test_where_nobody_knows_how_much_there_is_only_what_is_done_is_told(every_line, capsys):
+    list(progress.track(iter("ab"), "Reading", "letters"))
+    assert capsys.readouterr().out == "Reading: 1 letters\nReading: 2 letters\n"
+
+
+def test_the_lines_of_short_steps_are_few(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "LINES", progress.PlainLines())
+    for _ in progress.track(range(10), "First", "batches"):
+        now[0] += 4
+    for _ in progress.track(range(2), "Second", "batches"):
+        now[0] += 4
+    told = ["First: 1 of 10 batches", "First: 4 of 10 batches", "First: 7 of 10 batches"]
+    told += ["First: 10 of 10 batches"]
+    assert capsys.readouterr().out.splitlines() == told
+
+
+def test_a_terminal_gets_a_bar_and_no_lines(every_line, monkeypatch):
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    list(progress.track(range(3), "Reading", "images"))
+    assert out.getvalue() == ""
+    assert "Reading:" in err.getvalue()
+    assert "\n" not in err.getvalue().strip("\r\n")
