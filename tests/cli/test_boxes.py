@@ -166,3 +166,16 @@ def test_help_loads_no_table_library():
     code = f"import sys; from lesioncare.cli import boxes; print({heavy} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
+
+
+def test_control_moves_the_boxes_and_keeps_the_rest(table, tmp_path):
+    run("control", table, tmp_path / "c.csv", "--images", tmp_path / "photos", "--place", "centre")
+    moved = read_boxes(tmp_path / "c.csv")
+    assert [box.xyxy for box in moved.boxes] == [(15.5, 6, 44.5, 44)] * 2  # 29 x 38 in 60 x 50
+    assert {box.source for box in moved.boxes} == {"control, centre"}
+    run("control", table, tmp_path / "d.csv", "--images", tmp_path / "photos")
+    assert {box.source for box in read_boxes(tmp_path / "d.csv").boxes} == {"control, anywhere"}
+    with pytest.raises(DataError, match="overwrite"):
+        run("control", table, tmp_path / "d.csv", "--images", tmp_path / "photos")
+    with pytest.raises(DataError, match="--images"):
+        run("control", table, tmp_path / "e.csv")

@@ -1,4 +1,4 @@
-"""`lesioncare boxes`: make, convert, look at, count and check lesion boxes."""
+"""`lesioncare boxes`: make, convert, look at, count, check and misplace lesion boxes."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,8 +19,15 @@ EXAMPLES = (
     "lesioncare boxes convert voc/ yolo/ --to yolo --images photos/\n\n"
     "lesioncare boxes convert marks.csv coco.json --columns image=name,x1=l,y1=t,x2=r,y2=b\n\n"
     "lesioncare boxes show boxes.csv --images photos/ --order score\n\n"
+    "lesioncare boxes control boxes.csv anywhere.csv --images photos/\n\n"
     "lesioncare boxes stats boxes.csv\n\n"
     "lesioncare boxes check boxes.csv --images photos/ --classes mel,bcc,df"
+)
+CONTROL_EXAMPLES = (
+    "[bold]Examples[/bold]\n\n"
+    "lesioncare boxes control boxes.csv anywhere.csv --images photos/\n\n"
+    "and in the plan of a comparison, beside an arm of the true boxes:\n\n"
+    "  care-all, boxes anywhere: {attention: care-all, boxes: anywhere.csv}"
 )
 EXIT_FINDINGS = 1
 
@@ -87,6 +94,48 @@ def convert(
         boxset, target, to_format, image_root=images, columns=_columns(to_columns), overwrite=overwrite
     )
     show_converted(boxset, losses, target)
+
+
+@boxes_app.command(epilog=CONTROL_EXAMPLES)
+def control(
+    source: BoxesIn,
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File or new folder.", show_default=False)],
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder of the images, where IN does not tell their sizes."),
+    ] = None,
+    place: Annotated[
+        Literal["anywhere", "centre"],
+        typer.Option(help="Anywhere in the image, at random; or in its middle."),
+    ] = "anywhere",
+    seed: Annotated[int, typer.Option(help="For --place anywhere.", min=0)] = 0,
+    from_format: From = None,
+    columns: Columns = None,
+    components: Components = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file or a folder of boxes that is there.")
+    ] = False,
+) -> None:
+    """Move every box elsewhere in its image: the control for what attention gains.
+
+    An arm of `lesioncare compare` that learns from these boxes has all that the attention loss does, except
+    for the lesions. Only what the true boxes gain above it is gained by looking at the lesion.
+    """
+    from lesioncare.boxes.control import control_boxes  # noqa: PLC0415  as below
+    from lesioncare.boxes.formats import check_target, read_boxes, write_boxes  # noqa: PLC0415
+    from lesioncare.boxes.formats.folder import ImageFolder  # noqa: PLC0415
+    from lesioncare.cli.boxes_show import show_converted  # noqa: PLC0415
+
+    check_target(target, None, overwrite=overwrite)
+    boxset = read_boxes(
+        source, from_format, image_root=images, columns=_columns(columns), components=components
+    )
+    if images is not None:
+        unsized = [image for image, size in boxset.images.items() if size is None]
+        boxset = boxset.with_sizes(ImageFolder(images).sizes(unsized))
+    moved = control_boxes(boxset, place, seed=seed)
+    losses = write_boxes(moved, target, None, image_root=images, overwrite=overwrite)
+    show_converted(moved, losses, target)
 
 
 @boxes_app.command(epilog=EXAMPLES)

@@ -1,0 +1,55 @@
+"""Boxes for a control: of the same sizes, but not where the lesions are.
+
+An arm of a comparison that learns from these boxes has all that the attention loss does to a network, except
+for the lesions. What it gains is not gained by looking at them.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from lesioncare.boxes.box import Box
+from lesioncare.boxes.boxset import BoxSet, Size
+from lesioncare.errors import ConfigError, DataError
+
+Place = Literal["anywhere", "centre"]
+
+__all__ = ["Place", "control_boxes"]
+
+
+def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -> BoxSet:
+    """Move every box within its image; sizes, classes and scores stay.
+
+    Args:
+        boxset: boxes in pixels, all images with boxes of known size.
+        place: "anywhere", at random, each place in which the box lies in the image being as likely; or
+            "centre", the middle of the image.
+        seed: of the places.
+
+    Returns:
+        The boxes in the same order. Their source is "control, anywhere" or "control, centre".
+
+    Raises:
+        ConfigError: an unknown place.
+        DataError: the size of an image is not known.
+    """
+    if place not in ("anywhere", "centre"):
+        raise ConfigError(f"Expected `place` to be 'anywhere' or 'centre', but got {place!r}.")
+    rng, boxes = np.random.default_rng(seed), []
+    for box in boxset.boxes:
+        size = boxset.images[box.image]
+        if size is None:
+            raise DataError(
+                f"The size of {box.image!r} is not known. Give the folder of the images (--images)."
+            )
+        spot = rng.random(2) if place == "anywhere" else (0.5, 0.5)
+        boxes.append(_moved(box, size, (float(spot[0]), float(spot[1]))))
+    return replace(boxset, boxes=tuple(replace(box, source=f"control, {place}") for box in boxes))
+
+
+def _moved(box: Box, size: Size, spot: tuple[float, float]) -> Box:
+    """The box with its free room at the left and at the top in these shares; cut to the image if larger."""
+    width, height = min(box.x2 - box.x1, size[0]), min(box.y2 - box.y1, size[1])
+    x1, y1 = (size[0] - width) * spot[0], (size[1] - height) * spot[1]
+    return replace(box, x1=x1, y1=y1, x2=x1 + width, y2=y1 + height)
