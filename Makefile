@@ -87,6 +87,8 @@ $(PLANS:%=evidence-%): evidence-%: evidence-tables
 
 evidence-kermany: evidence-tables
 	for rarity in 1 5 20; do \
+		test ! -f benchmarks/evidence/kept/kermany_$$rarity.parquet \
+			|| $(RUN) benchmarks/evidence/keep.py restore $(EVIDENCE)/kermany_$$rarity || exit; \
 		$(COMPARE) $(EVIDENCE)/tables/kermany_$$rarity.csv --config benchmarks/evidence/kermany.yaml \
 			--output $(EVIDENCE)/kermany_$$rarity || exit; \
 		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/kermany_$$rarity; \
@@ -95,6 +97,8 @@ evidence-kermany: evidence-tables
 
 evidence-skin_rarity: evidence-tables
 	for number in 10 20 40 80; do \
+		test ! -f benchmarks/evidence/kept/skin_rare_$$number.parquet \
+			|| $(RUN) benchmarks/evidence/keep.py restore $(EVIDENCE)/skin_rare_$$number || exit; \
 		$(COMPARE) $(EVIDENCE)/tables/skin_rare_$$number.csv --config benchmarks/evidence/skin_rarity.yaml \
 			--output $(EVIDENCE)/skin_rare_$$number || exit; \
 		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/skin_rare_$$number; \
