@@ -1,23 +1,22 @@
 """From the boxes or masks of a batch to what the guide needs, in one pass over all of them, on the CPU.
 
 Which images are guided decides the shapes of everything after it, so it must be known to Python. Boxes come
-from the CPU as a rule; deciding there costs a GPU neither a kernel nor a wait. The bookkeeping is NumPy's: on
-a few dozen numbers each of its operations takes a fraction of torch's time.
+from the CPU as a rule; deciding there costs a GPU neither a kernel nor a wait. The bookkeeping is plain
+Python: for the few dozen boxes of a batch that takes less time than torch operations.
 """
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from lesioncare.attention.regions import Regions, Resolution
+from lesioncare.attention.regions import Regions, Resolution, clip
 from lesioncare.errors import DataError
 
-Array = NDArray[Any]
+Key = tuple[int, int]
+"""An image's place in the batch and a class; -1 for the class of its one label."""
 
 __all__ = ["Guided", "guided_by_boxes", "guided_by_masks", "positive_labels"]
 
@@ -81,25 +80,28 @@ def guided_by_boxes(
             a weight is not in [0, 1] or a label is none; the message names the image.
     """
     _check_lengths(images, boxes, {"weights": weights, "box_labels": box_labels})
-    owner = np.repeat(np.arange(images), [len(box) if box.numel() else 0 for box in boxes])  # [M], the image
+    owner = [index for index, box in enumerate(boxes) if box.numel() for _ in range(len(box))]
     corners = _joined(boxes, (4,))
-    if corners.dtype.kind != "f":  # pixels as whole numbers, perhaps of a type too small for the image's size
-        corners = corners.astype(np.float32)
-    _check_each(np.all(np.isfinite(corners), axis=1), owner, boxes, "Expected boxes with finite corners")
-    corners, usable = _clip(corners, image_size)
-    trusted = np.ones(len(owner), np.float32)
+    _check_each(torch.isfinite(corners).all(dim=1), owner, boxes, "Expected boxes with finite corners")
+    corners, usable = clip(corners, image_size)
+    trusted = torch.ones(len(owner), dtype=torch.float32)  # also where another type is the default
     if weights is not None:
-        trusted = _joined(weights, ()).astype(np.float32)
+        trusted = _joined(weights, ()).float()
         _check_each((trusted >= 0) & (trusted <= 1), owner, weights, "Expected weights in [0, 1]")
-        usable &= trusted > 0
-    if positive is None:
-        if box_labels is not None:
-            raise DataError("`box_labels` tell which label a box belongs to: they need a multi-hot `target`.")
-        return _gathered(owner[usable], corners[usable], trusted[usable], image_size)
-    labels = positive.numpy()
-    entry, classes = _memberships(labels, owner, box_labels, usable).nonzero()
-    keys = owner[entry] * labels.shape[1] + classes
-    return _gathered(keys, corners[entry], trusted[entry], image_size, num_classes=labels.shape[1])
+        usable = usable & (trusted > 0)
+    members = defaultdict[Key, list[int]](list)  # the boxes of each map
+    for box, key in _keys(owner, usable, positive, box_labels):
+        members[key].append(box)
+    trust = trusted.tolist()
+    guided = []
+    padded = torch.cat((corners, corners.new_zeros(1, 4)))  # the last row, without area, is the padding
+    for keys, shares in _parts(sorted(members)):
+        of_each = [members[key] for key in keys]
+        most = max(map(len, of_each))
+        means = [sum(trust[box] for box in found) / len(found) for found in of_each]
+        at = torch.tensor([found + [len(owner)] * (most - len(found)) for found in of_each])
+        guided.append(Guided(*_columns(keys, shares, means), image_size, boxes=padded[at]))
+    return guided
 
 
 def guided_by_masks(
@@ -138,19 +140,19 @@ def guided_by_masks(
             raise DataError(
                 f"Expected masks in [0, 1], but that of image {index} has values from {least} to {most}."
             )
-    (place,) = ((high.numpy() > 0) & (trusted > 0)).nonzero()
-    rows, classes = np.asarray(given)[place], None
+    usable = ((high > 0) & (trusted > 0)).tolist()
+    place = {image: at for at, image in enumerate(given) if usable[at]}  # of an image's mask in `stacked`
+    keys = [(image, -1) for image in place]
     if positive is not None:
-        entry, classes = positive.numpy()[rows].nonzero()
-        rows, place = rows[entry], place[entry]
-    return [
-        Guided(
-            *_tensors(rows[part], None if classes is None else classes[part], share * trusted[place[part]]),
-            image_size,
-            masks=stacked[torch.from_numpy(place[part]).to(stacked.device, non_blocking=True)],
-        )
-        for part, share in _parts(rows)
-    ]
+        keys = [(image, label) for image in place for label in positive[image].nonzero().flatten().tolist()]
+    trust = trusted.tolist()
+    guided = []
+    for own, shares in _parts(keys):
+        at = torch.tensor([place[image] for image, _ in own])
+        columns = _columns(own, shares, [trust[place[image]] for image, _ in own])
+        chosen = stacked[at.to(stacked.device, non_blocking=True)]
+        guided.append(Guided(*columns, image_size, masks=chosen))
+    return guided
 
 
 def positive_labels(target: Tensor, logits: Tensor) -> Tensor | None:
@@ -174,70 +176,55 @@ def positive_labels(target: Tensor, logits: Tensor) -> Tensor | None:
     return values == 1
 
 
-def _memberships(positive: Array, owner: Array, box_labels: Sequence[Tensor] | None, usable: Array) -> Array:
-    """Whether each box counts for each class, [M, C]."""
-    wanted: Array = positive[owner] & usable[:, None]
-    if box_labels is None:
-        return wanted
-    labels, classes = _joined(box_labels, ()), positive.shape[1]
-    valid = (labels >= -1) & (labels < classes) & (labels == labels.round())
-    _check_each(valid, owner, box_labels, f"Expected box labels in [-1, {classes - 1}]")
-    wanted &= (labels[:, None] == -1) | (labels[:, None] == np.arange(classes))
-    return wanted
-
-
-def _gathered(
-    keys: Array,
-    corners: Array,
-    trusted: Array,
-    image_size: tuple[int, int],
-    *,
-    num_classes: int | None = None,
-) -> list[Guided]:
-    """Gather boxes [M, 4] by the map that each belongs to, [M]: its image; or image * num_classes + class."""
-    if not len(keys):
-        return []
-    order = keys.argsort(kind="stable")
-    found, place, counts = np.unique(keys[order], return_inverse=True, return_counts=True)
-    padded = np.zeros((len(found), counts.max(), 4), corners.dtype)
-    padded[place, _ranks(counts)] = corners[order]
-    trust = (np.bincount(place, trusted[order]) / counts).astype(np.float32)
-    rows, classes = (found, None) if num_classes is None else np.divmod(found, num_classes)
+def _keys(
+    owner: Sequence[int], usable: Tensor, positive: Tensor | None, box_labels: Sequence[Tensor] | None
+) -> Iterable[tuple[int, Key]]:
+    """Each usable box with the key of each map that it counts for."""
+    boxes = usable.nonzero().flatten().tolist()
+    if positive is None:
+        if box_labels is not None:
+            raise DataError("`box_labels` tell which label a box belongs to: they need a multi-hot `target`.")
+        return [(box, (owner[box], -1)) for box in boxes]
+    wanted = [row.nonzero().flatten().tolist() for row in positive]
+    named = [-1] * len(owner)
+    if box_labels is not None:
+        labels, classes = _joined(box_labels, ()), positive.shape[1]
+        valid = (labels >= -1) & (labels < classes) & (labels == labels.round())
+        _check_each(valid, owner, box_labels, f"Expected box labels in [-1, {classes - 1}]")
+        named = labels.tolist()
     return [
-        Guided(
-            *_tensors(rows[part], None if classes is None else classes[part], share * trust[part]),
-            image_size,
-            boxes=torch.from_numpy(padded[part]),
-        )
-        for part, share in _parts(rows)
+        (box, (owner[box], label))
+        for box in boxes
+        for label in wanted[owner[box]]
+        if named[box] in (-1, label)
     ]
 
 
-def _parts(rows: Array) -> list[tuple[Array | slice, Array]]:
-    """Deal out maps, [P] ascending by image, so that no part has an image twice and the first has them all.
+def _parts(keys: Sequence[Key]) -> list[tuple[list[Key], list[float]]]:
+    """Deal out maps, ascending by image, so that no part has an image twice and the first has them all.
 
     Returns:
-        For each part, which maps it has and one divided by the number of maps of their images, float32.
+        For each part, its maps and one divided by the number of maps of their images.
     """
-    maps = np.unique(rows, return_counts=True)[1]  # of each image
-    if (maps == 1).all():
-        return [(slice(None), np.ones(len(rows), np.float32))] if len(rows) else []
-    rank, share = _ranks(maps), np.repeat(1 / maps.astype(np.float32), maps)
-    return [(rank == number, share[rank == number]) for number in range(maps.max())]
+    maps, seen = Counter(image for image, _ in keys), Counter[int]()
+    parts: list[tuple[list[Key], list[float]]] = []
+    for key in keys:
+        rank = seen[key[0]]
+        seen[key[0]] += 1
+        if rank == len(parts):
+            parts.append(([], []))
+        parts[rank][0].append(key)
+        parts[rank][1].append(1 / maps[key[0]])
+    return parts
 
 
-def _ranks(counts: Array) -> Array:
-    """The place of each element within its run, of runs of these lengths: [2, 3] -> [0, 1, 0, 1, 2]."""
-    before: Array = np.repeat(counts.cumsum() - counts, counts)
-    return np.arange(counts.sum()) - before
-
-
-def _tensors(rows: Array, classes: Array | None, weights: Array) -> tuple[Tensor, Tensor | None, Tensor]:
-    return (
-        torch.from_numpy(rows),
-        None if classes is None else torch.from_numpy(classes),
-        torch.from_numpy(weights),
-    )
+def _columns(
+    keys: Sequence[Key], shares: Sequence[float], trust: Sequence[float]
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """`rows`, `classes` and `weights` of a `Guided`."""
+    rows, classes = torch.tensor(keys).T
+    weights = [share * mean for share, mean in zip(shares, trust, strict=True)]
+    return rows, None if keys[0][1] == -1 else classes, torch.tensor(weights, dtype=torch.float32)
 
 
 def _stacked(
@@ -256,34 +243,22 @@ def _stacked(
     return torch.stack(_together(found))
 
 
-def _mask_weights(images: int, weights: Tensor | Sequence[Tensor] | None) -> Array:
+def _mask_weights(images: int, weights: Tensor | Sequence[Tensor] | None) -> Tensor:
     if weights is None:
-        return np.ones(images, np.float32)
+        return torch.ones(images, dtype=torch.float32)
     if not isinstance(weights, Tensor) or weights.shape != (images,):
         raise DataError(
             f"Expected `weights` of masks to be one tensor [{images}], one weight for each image."
         )
-    trusted = _array(weights.detach()).astype(np.float32)
-    _check_each((trusted >= 0) & (trusted <= 1), np.arange(images), weights, "Expected weights in [0, 1]")
+    trusted = weights.detach().cpu().float()
+    _check_each((trusted >= 0) & (trusted <= 1), range(images), weights, "Expected weights in [0, 1]")
     return trusted
 
 
-def _clip(boxes: Array, image_size: tuple[int, int]) -> tuple[Array, Array]:
-    """Clip finite boxes [n, 4] to the image; give them all, and the mask [n] of those that keep area."""
-    height, width = image_size
-    clipped = np.clip(boxes, 0, np.asarray((width, height, width, height), boxes.dtype))
-    return clipped, (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
-
-
-def _joined(tensors: Tensor | Sequence[Tensor], shape: tuple[int, ...]) -> Array:
+def _joined(tensors: Tensor | Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
     """All rows of all tensors, on the CPU: [M, *shape]. One transfer, where they lie on one other device."""
     filled = _together([tensor for tensor in tensors if tensor.numel()])
-    return _array(torch.cat(filled)) if filled else np.zeros((0, *shape), np.float32)
-
-
-def _array(tensor: Tensor) -> Array:
-    """The numbers on the CPU; NumPy has no bfloat16."""
-    return tensor.float().cpu().numpy() if tensor.dtype == torch.bfloat16 else tensor.cpu().numpy()
+    return torch.cat(filled).cpu() if filled else torch.zeros(0, *shape, dtype=torch.float32)
 
 
 def _together(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -318,7 +293,9 @@ def _check_length(name: str, length: int, images: int) -> None:
         )
 
 
-def _check_each(valid: Array, owner: Array, values: Tensor | Sequence[Tensor], expected: str) -> None:
-    if not valid.all():
-        index = int(owner[~valid][0])
+def _check_each(
+    valid: Tensor, owner: Sequence[int], values: Tensor | Sequence[Tensor], expected: str
+) -> None:
+    if not bool(valid.all()):
+        index = owner[int((~valid).nonzero()[0])]
         raise DataError(f"{expected}, but image {index} has {values[index].tolist()}.")

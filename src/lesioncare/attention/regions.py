@@ -203,13 +203,15 @@ def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tens
         raise DataError(f"Expected boxes of shape [n, 4] in xyxy, but got {list(boxes.shape)}.")
     if not bool(torch.isfinite(boxes).all()):
         raise DataError(f"Expected boxes with finite corners, but got {boxes.tolist()}.")
-    height, width = image_size
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    clipped = torch.stack(
-        (x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)), -1
-    )
-    kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    clipped, kept = clip(boxes, image_size)
     return clipped[kept], kept
+
+
+def clip(boxes: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Clip finite boxes [n, 4] to the image; give them all, and the mask [n] of those that keep area."""
+    height, width = image_size
+    clipped = boxes.clamp(min=0).minimum(torch.tensor((width, height) * 2, device=boxes.device))
+    return clipped, (clipped[:, 2:] > clipped[:, :2]).all(dim=1)
 
 
 def _coverage(start: Tensor, end: Tensor, length: int) -> Tensor:
