@@ -1,18 +1,20 @@
 """What only some layouts do: label rules, hashed patients, copies that are partial, doubled or damaged."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lesioncare.boxes.formats import read_boxes
 from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
 from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.errors import ConfigError, DataError
 
-from .copies import COPIES, lines, picture
+from .copies import COPIES, lines, mask, picture
 
 
 @pytest.fixture
@@ -82,6 +84,21 @@ def test_a_kept_key_makes_tables_agree(copy, tmp_path):
         group_key(key)
 
 
+def test_boxes_of_masks_are_brought_to_images_that_were_made_smaller(copy, tmp_path):
+    source = copy("ham10000")
+    picture(source / "HAM10000_images_part_1" / "ISIC_0024306.jpg", 1, size=(12, 8))  # the mask has 24 x 16
+    done = import_dataset("ham10000", source, tmp_path / "out")
+    assert [box.xyxy for box in read_boxes(done.boxes).boxes] == [(1, 1.5, 5, 6)]
+
+
+def test_a_mask_of_other_proportions_than_its_image_is_refused(copy, tmp_path):
+    source = copy("busi")
+    mask(source / "Dataset_BUSI_with_GT" / "benign" / "benign (1)_mask.png", (1, 2, 7, 8), size=(16, 16))
+    with pytest.raises(DataError, match=r"benign \(1\)_mask\.png: 16 x 16 pixels.*24 x 16"):
+        import_dataset("busi", source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_images_that_are_not_there_are_told(copy, tmp_path):
     done = import_dataset("ham10000", copy("ham10000"), tmp_path / "out")
     text = "\n".join(done.lines())
@@ -106,6 +123,30 @@ def test_numbers_in_two_official_parts_are_told(copy, tmp_path):
     )
     loose = import_dataset("kermany", source, tmp_path / "loose", Settings(official_split=False))
     assert (kept.groups, loose.groups) == (5, 4)
+
+
+def test_kermany_s_third_version_has_the_child_s_number_in_other_names(tmp_path):
+    names = ("BACTERIA-1008087-0001", "BACTERIA-1008087-0002", "VIRUS-1980593-0001", "x")
+    for seed, name in enumerate(names):
+        picture(tmp_path / "source" / "train" / "PNEUMONIA" / f"{name}.jpeg", seed)
+    picture(tmp_path / "source" / "test" / "NORMAL" / "NORMAL-1003233-0001.jpeg", 9)
+    done = import_dataset("kermany", tmp_path / "source", tmp_path / "out")
+    assert done.groups == 4
+    assert "1 images have no number in their names and are groups of their own." in done.notes
+    # Mendeley's copies, other than Kaggle's, have no validation part.
+    assert {count.what: count.published for count in done.counts} == {
+        "train images": 5232,
+        "test images": 624,
+    }
+
+
+def test_the_copy_of_itself_in_kaggle_s_archive_is_not_taken(copy, tmp_path):
+    source = copy("kermany")
+    shutil.copytree(source / "chest_xray", source / "chest_xray" / "chest_xray")
+    done = import_dataset("kermany", source, tmp_path / "out")
+    assert done.n_images == 6
+    assert set(labels(done)) == set(COPIES["kermany"].labels)
+    assert "6 images lie there twice and were taken once." in done.notes
 
 
 def test_copies_of_a_file_are_told_with_other_labels(tmp_path):
