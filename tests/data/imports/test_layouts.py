@@ -13,6 +13,7 @@ from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
 from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.errors import ConfigError, DataError
+from lesioncare.rawtable import read_header
 
 from .copies import COPIES, lines, mask, picture
 
@@ -238,6 +239,57 @@ def test_a_faulty_coco_file_is_told_and_other_json_is_not_taken(copy, tmp_path):
     lines(source / "bad.json", json.dumps({"images": [{}], "annotations": [], "categories": []}))
     with pytest.raises(DataError, match=r"bad\.json"):
         import_dataset("coco", source, tmp_path / "other")
+
+
+def test_annotations_of_one_image_in_two_files_are_refused(copy, tmp_path):
+    source = copy("coco")
+    folder = source / "annotations"
+    (folder / "all.json").write_text((folder / "instances_train2017.json").read_text())
+    with pytest.raises(
+        DataError, match=r"train2017\.json: the image train2017/a\.jpg is in .*all\.json, too"
+    ):
+        import_dataset("coco", source, tmp_path / "out")
+
+
+def test_images_without_a_text_file_of_yolo_s_are_told(copy, tmp_path):
+    source = copy("yolo")
+    picture(source / "train" / "images" / "z.jpg", 1)
+    done = import_dataset("yolo", source, tmp_path / "out")
+    assert done.n_images == 3
+    assert any(note.startswith("1 images have no text file and were left out") for note in done.notes)
+
+
+def test_one_finding_has_no_boxes_of_others(copy, tmp_path):
+    done = import_dataset("coco", copy("coco"), tmp_path / "out", Settings(LabelRule("mass")))
+    found = [(box.image, box.label) for box in read_boxes(done.boxes).boxes]
+    assert found == [("train2017/b.jpg", "mass"), ("val2017/d.jpg", "mass")]
+
+
+def test_a_rule_for_several_findings_is_refused_where_medmnist_has_one_label(copy, tmp_path):
+    with pytest.raises(ConfigError, match="pneumoniamnist every image has one label already"):
+        import_dataset("medmnist", copy("medmnist"), tmp_path / "out", Settings(LabelRule("pneumonia")))
+
+
+def test_an_official_val_part_is_the_test_part_where_there_is_no_other(copy, tmp_path):
+    done = import_dataset("tbx11k", copy("tbx11k"), tmp_path / "out")
+    assert done.splits == {"train": 4, "test": 1}
+    assert any(note.startswith("The official val part is the table's test part") for note in done.notes)
+
+
+def test_parts_that_cannot_be_tested_are_no_split(copy, tmp_path):
+    source = copy("chestxray14")
+    for path in source.glob("*/images/00000003_*"):
+        path.unlink()
+    done = import_dataset("chestxray14", source, tmp_path / "out")
+    assert "split" not in read_header(done.table)
+    assert any("there is only train" in note for note in done.notes)
+
+
+def test_hidden_copies_are_no_images(copy, tmp_path):
+    source = copy("folder")
+    picture(source / "mel" / ".ipynb_checkpoints" / "d-checkpoint.png", 3)
+    picture(source / "mel" / "._d.png", 3)
+    assert import_dataset("folder", source, tmp_path / "out").n_images == 4
 
 
 def test_names_alone_make_no_masks_in_a_class_folder(tmp_path):

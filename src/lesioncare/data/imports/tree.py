@@ -106,8 +106,8 @@ class Tree:
     def pictures(self) -> list[str]:
         """Paths of all image files, masks or not."""
         found = files_below(self.root, IMAGE_SUFFIXES)
-        # What macOS packs beside the files has their names.
-        return [path for path in found if not path.rpartition("/")[2].startswith("._")]
+        # What macOS packs beside the files, and notebooks keep of them, has their names.
+        return [path for path in found if not any(part.startswith(".") for part in path.split("/"))]
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
