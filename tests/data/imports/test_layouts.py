@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from lesioncare.boxes.formats import read_boxes
+from lesioncare.data import Columns, load_table
+from lesioncare.data.checks import check_images
 from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
 from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.rawtable import read_header
 
-from .copies import COPIES, lines, mask, picture
+from .copies import COPIES, dicom, lines, mask, picture
 
 
 @pytest.fixture
@@ -283,6 +285,27 @@ def test_parts_that_cannot_be_tested_are_no_split(copy, tmp_path):
     done = import_dataset("chestxray14", source, tmp_path / "out")
     assert "split" not in read_header(done.table)
     assert any("there is only train" in note for note in done.notes)
+
+
+def test_files_of_a_hospital_s_archive_have_no_suffix(copy, tmp_path):
+    source = copy("folder")
+    dicom(source / "nevus" / "IM000001", "MRN-4712", 8)
+    dicom(source / "mel" / "1.2.840.5", "MRN-4713", 9)
+    lines(source / "mel" / "readme", "no image")
+    dicom(source / "mel" / "DICOMDIR", "MRN-4714", 10)
+    done = import_dataset("folder", source, tmp_path / "out")
+    assert (done.n_images, done.groups) == (6, 4)
+    assert any("3 patients in 5 images" in note for note in done.notes)
+    loaded = load_table(done.table, Columns.guess(read_header(done.table)), image_root=done.images)
+    check_images(loaded)
+
+
+def test_one_patient_id_for_all_is_no_patient(tmp_path):
+    for seed, name in enumerate(("nevus/a", "nevus/b", "mel/c")):
+        dicom(tmp_path / "source" / f"{name}.dcm", "ANONYMOUS", seed)
+    done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
+    assert done.groups is None
+    assert any(note.startswith("All DICOM headers have the same patient id") for note in done.notes)
 
 
 def test_hidden_copies_are_no_images(copy, tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 from lesioncare.boxes.formats.folder import files_below, stem_of
 from lesioncare.boxes.formats.masks import MASK_NAME
 from lesioncare.errors import DataError
-from lesioncare.images import IMAGE_SUFFIXES
+from lesioncare.images import IMAGE_SUFFIXES, is_image
 from lesioncare.rawtable import first_few, read_raw_table
 
 _MASK_FOLDERS = ("mask", "groundtruth", "segmentation")
@@ -106,8 +106,13 @@ class Tree:
     def pictures(self) -> list[str]:
         """Paths of all image files, masks or not."""
         found = files_below(self.root, IMAGE_SUFFIXES)
-        # What macOS packs beside the files, and notebooks keep of them, has their names.
-        return [path for path in found if not any(part.startswith(".") for part in path.split("/"))]
+        return [path for path in found if not _hidden(path)]
+
+    @cached_property
+    def bare_dicoms(self) -> list[str]:
+        """Paths of the DICOM files without a suffix, as the archives of hospitals write them."""
+        others = (path for path in self._files if not path.lower().endswith(tuple(IMAGE_SUFFIXES)))
+        return [path for path in others if not _hidden(path) and is_image(self.root / path)]
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
@@ -119,10 +124,19 @@ class Tree:
         return named
 
     @cached_property
+    def _files(self) -> list[str]:
+        return files_below(self.root, [""])
+
+    @cached_property
     def _others(self) -> Mapping[str, str]:
-        paths = [path for path in files_below(self.root, [""]) if not path.endswith(tuple(IMAGE_SUFFIXES))]
+        paths = [path for path in self._files if not path.endswith(tuple(IMAGE_SUFFIXES))]
         paths.sort(key=lambda path: -path.count("/"))
         return {path.rpartition("/")[2].lower(): path for path in paths}
+
+
+def _hidden(path: str) -> bool:
+    """Whether a file is not the user's: macOS and notebooks keep copies, with the images' names."""
+    return any(part.startswith(".") for part in path.split("/"))
 
 
 def is_mask(path: str) -> bool:
