@@ -191,6 +191,25 @@ def test_without_the_detailed_classes_rsna_has_two(copy, tmp_path):
     assert done.classes == {"No Lung Opacity": 2, "Lung Opacity": 1}
 
 
+@pytest.mark.parametrize("name", ["stage_2_detailed_class_info.csv", "stage_2_train_labels.csv"])
+def test_an_image_of_rsna_s_without_a_class_is_refused_with_its_row(copy, tmp_path, name):
+    source = copy("rsna-pneumonia")
+    if name == "stage_2_train_labels.csv":
+        (source / "stage_2_detailed_class_info.csv").unlink()
+        (source / name).write_text((source / name).read_text().replace("000924cf,,,,,0", "000924cf,,,,,2"))
+    else:
+        (source / name).write_text((source / name).read_text().replace("000924cf,Normal", ""))
+    with pytest.raises(DataError, match=r"stage_2_train_labels\.csv: no class is known of row 5"):
+        import_dataset("rsna-pneumonia", source, tmp_path / "out")
+
+
+def test_images_of_task_3_are_not_of_task_1(copy, tmp_path):
+    source = copy("isic2018-task1")
+    COPIES["isic2018-task3"].make(source)
+    done = import_dataset("isic2018-task1", source, tmp_path / "out")
+    assert done.n_images == 2
+
+
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3)])
 def test_medmnist_keeps_the_pixels(tmp_path, shape):
     from PIL import Image  # noqa: PLC0415
@@ -276,6 +295,15 @@ def test_an_official_val_part_is_the_test_part_where_there_is_no_other(copy, tmp
     done = import_dataset("tbx11k", copy("tbx11k"), tmp_path / "out")
     assert done.splits == {"train": 4, "test": 1}
     assert any(note.startswith("The official val part is the table's test part") for note in done.notes)
+
+
+def test_a_mask_of_its_name_does_not_stand_for_an_image_that_is_missing(copy, tmp_path):
+    source = copy("chestxray14")
+    mask(source / "lung_masks" / "00000002_000.png", (1, 2, 7, 8))
+    (source / "images_001" / "images" / "00000002_000.png").unlink()
+    done = import_dataset("chestxray14", source, tmp_path / "out")
+    assert done.n_images == 3
+    assert any(note.startswith("Partial copy: 1 of 5 images") for note in done.notes)
 
 
 def test_parts_that_cannot_be_tested_are_no_split(copy, tmp_path):

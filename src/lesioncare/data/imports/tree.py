@@ -46,15 +46,17 @@ class Tree:
     def image(self, name: str, within: str = "") -> str | None:
         """Path of the image of this file name or stem, the first of several; None where there is none.
 
+        A mask of its name is none, unless all pictures look like masks by their folder.
+
         Args:
             name: file name, with or without its suffix.
             within: text that a folder of the path has, to tell parts that number alike.
         """
-        found = self.all_of(name)
+        found = [path for path in self.all_of(name) if not self.images or not is_mask(path)]
         return next((path for path in found if not within or within in path.rpartition("/")[0]), None)
 
     def all_of(self, name: str) -> list[str]:
-        """Paths of all images of this file name or stem."""
+        """Paths of all pictures of this file name or stem, masks last."""
         return self._by_name.get(name, [])
 
     def find(self, *names: str) -> Path | None:
