@@ -312,7 +312,15 @@ def test_parts_that_cannot_be_tested_are_no_split(copy, tmp_path):
         path.unlink()
     done = import_dataset("chestxray14", source, tmp_path / "out")
     assert "split" not in read_header(done.table)
-    assert any("there is only train" in note for note in done.notes)
+    assert any("The images are in the parts train;" in note for note in done.notes)
+
+
+def test_images_beside_the_parts_make_no_row_without_one(tmp_path):
+    for seed, name in enumerate(("train/nevus", "train/mel", "test/nevus", "test/mel", "nevus")):
+        picture(tmp_path / "source" / name / f"{seed}.png", seed)
+    done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
+    assert (done.n_images, "split" in read_header(done.table)) == (5, False)
+    assert any("The images are in the parts none, test, train;" in note for note in done.notes)
 
 
 def test_files_of_a_hospital_s_archive_have_no_suffix(copy, tmp_path):

@@ -176,7 +176,8 @@ def _finished(found: Found, key: bytes, finding: str | None, notes: Sequence[str
 def _usable_parts(records: tuple[Record, ...]) -> tuple[tuple[Record, ...], list[str]]:
     """The records with parts that can be trained and tested on, or without any, and what was changed."""
     parts = {record.split for record in records}
-    if not any(record.label for record in records) or parts == {None} or {"train", "test"} <= parts:
+    usable = None not in parts and {"train", "test"} <= parts
+    if usable or parts == {None} or not any(record.label for record in records):
         return records, []
     if parts == {"train", "val"}:
         renamed = tuple(replace(one, split="test") if one.split == "val" else one for one in records)
@@ -185,7 +186,10 @@ def _usable_parts(records: tuple[Record, ...]) -> tuple[tuple[Record, ...], list
             "train sets a part of train aside for validation."
         ]
     here = ", ".join(sorted(part or "none" for part in parts))
-    told = f"Of the official parts there is only {here}: no split column, so that lesioncare deals folds."
+    told = (
+        f"The images are in the parts {here}; to be kept, each must be in one, and train and test be there: "
+        "there is no split column, and lesioncare deals folds."
+    )
     return tuple(replace(record, split=None) for record in records), [told]
 
 
