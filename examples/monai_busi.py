@@ -23,7 +23,8 @@ BOTH = ["image", "mask"]
 def collate(items: list) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
     """Boxes come from the masks as they are after the transforms; an empty mask is no box."""
     masks = [torch.as_tensor(item["mask"]) > 0.5 for item in items]
-    boxes = [masks_to_boxes(mask) if mask.any() else torch.empty(0, 4) for mask in masks]
+    behind = torch.tensor([0, 0, 1, 1])  # torchvision ends a box at its last pixel, lesioncare behind it
+    boxes = [masks_to_boxes(mask) + behind if mask.any() else torch.empty(0, 4) for mask in masks]
     images = torch.stack([torch.as_tensor(item["image"]) for item in items])
     return images, torch.tensor([item["label"] for item in items]), boxes
 

@@ -22,7 +22,9 @@ def collate(items: list) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]
     """The guide's part: the mask of each image's own pathology becomes a box; no mask, no box."""
     labels = [int(item["lab"].argmax()) for item in items]
     masks = [item["pathology_masks"].get(label) for item, label in zip(items, labels, strict=True)]
-    boxes = [torch.empty(0, 4) if m is None else masks_to_boxes(torch.tensor(m)[None] > 0) for m in masks]
+    masks = [torch.zeros(1, 1) if mask is None else torch.tensor(mask) for mask in masks]
+    behind = torch.tensor([0, 0, 1, 1])  # torchvision ends a box at its last pixel, lesioncare behind it
+    boxes = [masks_to_boxes(m[None] > 0) + behind if m.any() else torch.empty(0, 4) for m in masks]
     return torch.stack([torch.tensor(item["img"]) for item in items]), torch.tensor(labels), boxes
 
 

@@ -90,6 +90,14 @@ def test_more_bits_without_a_window_are_stretched_without_the_padding(save):
     assert grey(save(pixels, PixelPaddingValue=0)) == [0, 0, 128, 255]
 
 
+@pytest.mark.parametrize("kind", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_may_be_a_range_and_is_black(save, kind):
+    pixels = np.array([[0, 7, 1000], [1500, 2000, 3000]], np.uint16)  # 0 to 9 are no image
+    fields = {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 9, "PhotometricInterpretation": kind}
+    expected = [0, 0, 0, 64, 128, 255] if kind == "MONOCHROME2" else [0, 0, 255, 191, 128, 0]
+    assert grey(save(pixels, **fields)) == expected
+
+
 def test_a_voi_lut_is_looked_up(save):
     table = pydicom.Dataset()
     table.LUTDescriptor, table.LUTData = [4, 0, 8], np.array([0, 10, 200, 255], np.uint16).tobytes()

@@ -132,6 +132,7 @@ def _grey(dataset: "Dataset") -> Floats:
     """The image in [0, 1], bright is 1."""
     from pydicom.pixels import apply_modality_lut, pixel_array  # noqa: PLC0415  as above
 
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     stored = pixel_array(dataset)
     values = np.asarray(apply_modality_lut(stored, dataset), np.float64)
     if dataset.get("VOILUTSequence"):
@@ -142,8 +143,20 @@ def _grey(dataset: "Dataset") -> Floats:
     elif int(dataset.BitsStored) <= 8 and int(dataset.PixelRepresentation) == 0:
         shown = np.asarray(stored, np.float64) / (2 ** int(dataset.BitsStored) - 1)
     else:
-        shown = _stretched(values, stored == dataset.get("PixelPaddingValue"))
-    return 1 - shown if dataset.PhotometricInterpretation == "MONOCHROME1" else shown
+        padding = _padding(stored, dataset)
+        shown = np.where(padding, float(inverted), _stretched(values, padding))  # black once it is turned
+    return 1 - shown if inverted else shown
+
+
+def _padding(stored: npt.NDArray[np.generic], dataset: "Dataset") -> npt.NDArray[np.bool_]:
+    """Which pixels are no image: of the padding value, or up to its limit (PS3.3, C.7.5.1.1.2)."""
+    value = dataset.get("PixelPaddingValue")
+    if value is None:
+        return np.zeros(stored.shape, bool)
+    limit = dataset.get("PixelPaddingRangeLimit")
+    low, high = sorted((int(value), int(value if limit is None else limit)))
+    pixels = np.asarray(stored, np.int64)
+    return (pixels >= low) & (pixels <= high)
 
 
 def _looked_up(values: Floats, dataset: "Dataset") -> Floats:

@@ -18,7 +18,19 @@ MAX_PIXELS = 170_000_000
 # What Pillow's decoders raise on damaged files.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error, zlib.error)
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "image_size", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "image_size", "is_image", "read_image"]
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file found in a folder is taken for an image: by its suffix, or as DICOM without one.
+
+    Archives of hospitals (PACS) name files IM000001 or 1.2.840.113619.2; their DICOMDIR is a list.
+    """
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    bare = not suffix or suffix[1:].isdigit()
+    return bare and path.name.upper() != "DICOMDIR" and path.is_file() and is_dicom(path)
 
 
 def read_image(path: Path) -> Image.Image:

@@ -18,6 +18,13 @@ def test_a_folder_s_images_come_in_order_by_their_path_in_it(tiny, tmp_path):
     assert table.labels.tolist() == [-1, -1, -1]
 
 
+def test_hidden_copies_are_no_images(tiny, tmp_path):
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    for name in ("a.png", "._a.png", ".ipynb_checkpoints/a-checkpoint.png"):
+        shutil.copy(next((tiny.parent / "images").iterdir()), tmp_path / name)
+    assert find_images(tmp_path).frame["image"].tolist() == ["a.png"]
+
+
 def test_a_table_needs_no_labels_and_ignores_those_that_it_has(tiny, tmp_path):
     (tmp_path / "new.csv").write_text("scan\ntrain-network-0000-0\n")
     table = find_images(tmp_path / "new.csv", image_root=tiny.parent / "images", image_column="scan")

@@ -1,6 +1,7 @@
 """An export is verified, whole, and says all that is needed to use it."""
 
 import collections
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from scipy.special import softmax
 
 from lesioncare.data import find_images
 from lesioncare.deploy import ExportedModel, Manifest, export_run, predict_run, run_temperature
+from lesioncare.deploy.card import model_card
 from lesioncare.deploy.formats import FORMATS, Format
 from lesioncare.errors import ConfigError, ModelError, RunError
 from lesioncare.evaluation import RunResult
@@ -177,6 +179,15 @@ def test_nothing_is_lost_by_overwriting(trained, tmp_path):
     with pytest.raises(RunError, match=r"no export alone \(notes.txt\)"):
         export_run(trained, files, overwrite=True)
     assert (files / "model.torchscript.pt").exists()
+
+
+def test_the_card_promises_no_groups_where_none_were_told(exported, trained):
+    known = trained.result.predictions
+    assert "Images of one lesion or patient are on one side" in model_card(trained, exported.manifest)
+    alone = dataclasses.replace(trained.result, predictions=dataclasses.replace(known, group=known.image))
+    card = model_card(dataclasses.replace(trained, result=alone), exported.manifest)
+    assert "Images of one lesion or patient are on one side" not in card
+    assert "No lesions or patients were told" in card
 
 
 def test_the_card_tells_the_numbers_that_the_run_has(exported, timm_run):

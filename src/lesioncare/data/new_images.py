@@ -9,7 +9,7 @@ import pandas as pd
 from lesioncare.data.checks import check_images
 from lesioncare.data.table import Columns, ImageTable, load_table
 from lesioncare.errors import DataError
-from lesioncare.images import IMAGE_SUFFIXES
+from lesioncare.images import IMAGE_SUFFIXES, is_image
 from lesioncare.rawtable import read_header
 
 __all__ = ["find_images", "list_images"]
@@ -44,13 +44,17 @@ def list_images(names: Sequence[str], paths: Sequence[str], source: Path) -> Ima
 
 
 def _folder(folder: Path) -> ImageTable:
-    paths = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
+    paths = sorted(path for path in folder.rglob("*") if _is_image(path, folder))
     if not paths:
         raise DataError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
     names = [str(path.relative_to(folder)) for path in paths]
     return list_images(names, [str(path) for path in paths], folder)
+
+
+def _is_image(path: Path, folder: Path) -> bool:
+    """Whether it is one; not the ._a.jpg of macOS, nor what is in .ipynb_checkpoints."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and path.is_file() and is_image(path)
 
 
 def _table(source: Path, image_root: Path | None, image_column: str | None) -> ImageTable:

@@ -84,7 +84,15 @@ def _data(trained: TrainedRun, manifest: Manifest) -> Iterator[str]:
     result, data = trained.result, trained.config.data
     tested = result.metrics.per_class
     yield from ("## Data", "")
-    yield f"Table `{data.table.name}`. Images of one lesion or patient are on one side of the split."
+    known = result.predictions
+    if (known.group != known.image).any():
+        told = "Images of one lesion or patient are on one side of the split."
+    else:
+        told = (
+            "No lesions or patients were told: each image counts as one, and where several show the same, "
+            "the numbers below are too good."
+        )
+    yield f"Table `{data.table.name}`. {told}"
     yield ""
     yield from _table(
         ("class", "training images", "test images", ""),
@@ -140,7 +148,7 @@ def _training(trained: TrainedRun, manifest: Manifest) -> Iterator[str]:
 
 def _limits(trained: TrainedRun, manifest: Manifest) -> Iterator[str]:
     yield from ("## Limitations", "")
-    few = [name for name in manifest.rare if trained.result.metrics.per_class[name].n < 30]
+    few = [name for name in manifest.classes if trained.result.metrics.per_class[name].n < 30]
     yield "- Other hospitals, devices, skin types and ages than in the data are not tested."
     yield "- It has no answer for a disease that is not among its classes, nor for a bad picture."
     yield "- Where it looks (`energy in the box`) is measured on boxes; it is no proof of what it uses."

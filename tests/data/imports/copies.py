@@ -317,7 +317,7 @@ COPIES = {
         {"train2017/a.jpg": "nodule", "train2017/c.jpg": "no finding", "val2017/a.jpg": "no finding"}
         | {"val2017/d.jpg": "mass"},
         None,
-        {"train2017/a.jpg": "train", "val2017/a.jpg": "val"},
+        {"train2017/a.jpg": "train", "val2017/a.jpg": "test"},
         (("train2017/a.jpg", "nodule", (1, 2, 4, 6)), ("val2017/d.jpg", "mass", (2, 2, 8, 9))),
         "annotations",
     ),
@@ -325,7 +325,7 @@ COPIES = {
         yolo,
         {"train/images/a.jpg": "nodule", "train/images/b.jpg": "no finding", "valid/images/c.jpg": "mass"},
         None,
-        {"train/images/a.jpg": "train", "valid/images/c.jpg": "val"},
+        {"train/images/a.jpg": "train", "valid/images/c.jpg": "test"},
         (("train/images/a.jpg", "nodule", (6, 4, 18, 12)), ("valid/images/c.jpg", "mass", (0, 0, 12, 8))),
         "data.yaml",
     ),
@@ -453,7 +453,7 @@ COPIES = {
         | {"TBX11K/imgs/tb/tb1.png": "active", "TBX11K/imgs/tb/tb2.png": "active+latent"}
         | {"TBX11K/imgs/tb/tb3.png": "latent"},
         None,
-        {"TBX11K/imgs/tb/tb1.png": "train", "TBX11K/imgs/tb/tb3.png": "val"},
+        {"TBX11K/imgs/tb/tb1.png": "train", "TBX11K/imgs/tb/tb3.png": "test"},
         (
             ("TBX11K/imgs/tb/tb1.png", "active", (1, 2, 5, 7)),
             ("TBX11K/imgs/tb/tb2.png", "active", (1, 2, 5, 7)),

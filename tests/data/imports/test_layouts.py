@@ -1,18 +1,23 @@
 """What only some layouts do: label rules, hashed patients, copies that are partial, doubled or damaged."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lesioncare.boxes.formats import read_boxes
+from lesioncare.data import Columns, load_table
+from lesioncare.data.checks import check_images
 from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
 from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.errors import ConfigError, DataError
+from lesioncare.rawtable import read_header
 
-from .copies import COPIES, lines, picture
+from .copies import COPIES, dicom, lines, mask, picture
 
 
 @pytest.fixture
@@ -82,6 +87,21 @@ def test_a_kept_key_makes_tables_agree(copy, tmp_path):
         group_key(key)
 
 
+def test_boxes_of_masks_are_brought_to_images_that_were_made_smaller(copy, tmp_path):
+    source = copy("ham10000")
+    picture(source / "HAM10000_images_part_1" / "ISIC_0024306.jpg", 1, size=(12, 8))  # the mask has 24 x 16
+    done = import_dataset("ham10000", source, tmp_path / "out")
+    assert [box.xyxy for box in read_boxes(done.boxes).boxes] == [(1, 1.5, 5, 6)]
+
+
+def test_a_mask_of_other_proportions_than_its_image_is_refused(copy, tmp_path):
+    source = copy("busi")
+    mask(source / "Dataset_BUSI_with_GT" / "benign" / "benign (1)_mask.png", (1, 2, 7, 8), size=(16, 16))
+    with pytest.raises(DataError, match=r"benign \(1\)_mask\.png: 16 x 16 pixels.*24 x 16"):
+        import_dataset("busi", source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_images_that_are_not_there_are_told(copy, tmp_path):
     done = import_dataset("ham10000", copy("ham10000"), tmp_path / "out")
     text = "\n".join(done.lines())
@@ -106,6 +126,30 @@ def test_numbers_in_two_official_parts_are_told(copy, tmp_path):
     )
     loose = import_dataset("kermany", source, tmp_path / "loose", Settings(official_split=False))
     assert (kept.groups, loose.groups) == (5, 4)
+
+
+def test_kermany_s_third_version_has_the_child_s_number_in_other_names(tmp_path):
+    names = ("BACTERIA-1008087-0001", "BACTERIA-1008087-0002", "VIRUS-1980593-0001", "x")
+    for seed, name in enumerate(names):
+        picture(tmp_path / "source" / "train" / "PNEUMONIA" / f"{name}.jpeg", seed)
+    picture(tmp_path / "source" / "test" / "NORMAL" / "NORMAL-1003233-0001.jpeg", 9)
+    done = import_dataset("kermany", tmp_path / "source", tmp_path / "out")
+    assert done.groups == 4
+    assert "1 images have no number in their names and are groups of their own." in done.notes
+    # Mendeley's copies, other than Kaggle's, have no validation part.
+    assert {count.what: count.published for count in done.counts} == {
+        "train images": 5232,
+        "test images": 624,
+    }
+
+
+def test_the_copy_of_itself_in_kaggle_s_archive_is_not_taken(copy, tmp_path):
+    source = copy("kermany")
+    shutil.copytree(source / "chest_xray", source / "chest_xray" / "chest_xray")
+    done = import_dataset("kermany", source, tmp_path / "out")
+    assert done.n_images == 6
+    assert set(labels(done)) == set(COPIES["kermany"].labels)
+    assert "6 images lie there twice and were taken once." in done.notes
 
 
 def test_copies_of_a_file_are_told_with_other_labels(tmp_path):
@@ -145,6 +189,25 @@ def test_without_the_detailed_classes_rsna_has_two(copy, tmp_path):
     (source / "stage_2_detailed_class_info.csv").unlink()
     done = import_dataset("rsna-pneumonia", source, tmp_path / "out")
     assert done.classes == {"No Lung Opacity": 2, "Lung Opacity": 1}
+
+
+@pytest.mark.parametrize("name", ["stage_2_detailed_class_info.csv", "stage_2_train_labels.csv"])
+def test_an_image_of_rsna_s_without_a_class_is_refused_with_its_row(copy, tmp_path, name):
+    source = copy("rsna-pneumonia")
+    if name == "stage_2_train_labels.csv":
+        (source / "stage_2_detailed_class_info.csv").unlink()
+        (source / name).write_text((source / name).read_text().replace("000924cf,,,,,0", "000924cf,,,,,2"))
+    else:
+        (source / name).write_text((source / name).read_text().replace("000924cf,Normal", ""))
+    with pytest.raises(DataError, match=r"stage_2_train_labels\.csv: no class is known of row 5"):
+        import_dataset("rsna-pneumonia", source, tmp_path / "out")
+
+
+def test_images_of_task_3_are_not_of_task_1(copy, tmp_path):
+    source = copy("isic2018-task1")
+    COPIES["isic2018-task3"].make(source)
+    done = import_dataset("isic2018-task1", source, tmp_path / "out")
+    assert done.n_images == 2
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3)])
@@ -197,6 +260,95 @@ def test_a_faulty_coco_file_is_told_and_other_json_is_not_taken(copy, tmp_path):
     lines(source / "bad.json", json.dumps({"images": [{}], "annotations": [], "categories": []}))
     with pytest.raises(DataError, match=r"bad\.json"):
         import_dataset("coco", source, tmp_path / "other")
+
+
+def test_annotations_of_one_image_in_two_files_are_refused(copy, tmp_path):
+    source = copy("coco")
+    folder = source / "annotations"
+    (folder / "all.json").write_text((folder / "instances_train2017.json").read_text())
+    with pytest.raises(
+        DataError, match=r"train2017\.json: the image train2017/a\.jpg is in .*all\.json, too"
+    ):
+        import_dataset("coco", source, tmp_path / "out")
+
+
+def test_images_without_a_text_file_of_yolo_s_are_told(copy, tmp_path):
+    source = copy("yolo")
+    picture(source / "train" / "images" / "z.jpg", 1)
+    done = import_dataset("yolo", source, tmp_path / "out")
+    assert done.n_images == 3
+    assert any(note.startswith("1 images have no text file and were left out") for note in done.notes)
+
+
+def test_one_finding_has_no_boxes_of_others(copy, tmp_path):
+    done = import_dataset("coco", copy("coco"), tmp_path / "out", Settings(LabelRule("mass")))
+    found = [(box.image, box.label) for box in read_boxes(done.boxes).boxes]
+    assert found == [("train2017/b.jpg", "mass"), ("val2017/d.jpg", "mass")]
+
+
+def test_a_rule_for_several_findings_is_refused_where_medmnist_has_one_label(copy, tmp_path):
+    with pytest.raises(ConfigError, match="pneumoniamnist every image has one label already"):
+        import_dataset("medmnist", copy("medmnist"), tmp_path / "out", Settings(LabelRule("pneumonia")))
+
+
+def test_an_official_val_part_is_the_test_part_where_there_is_no_other(copy, tmp_path):
+    done = import_dataset("tbx11k", copy("tbx11k"), tmp_path / "out")
+    assert done.splits == {"train": 4, "test": 1}
+    assert any(note.startswith("The official val part is the table's test part") for note in done.notes)
+
+
+def test_a_mask_of_its_name_does_not_stand_for_an_image_that_is_missing(copy, tmp_path):
+    source = copy("chestxray14")
+    mask(source / "lung_masks" / "00000002_000.png", (1, 2, 7, 8))
+    (source / "images_001" / "images" / "00000002_000.png").unlink()
+    done = import_dataset("chestxray14", source, tmp_path / "out")
+    assert done.n_images == 3
+    assert any(note.startswith("Partial copy: 1 of 5 images") for note in done.notes)
+
+
+def test_parts_that_cannot_be_tested_are_no_split(copy, tmp_path):
+    source = copy("chestxray14")
+    for path in source.glob("*/images/00000003_*"):
+        path.unlink()
+    done = import_dataset("chestxray14", source, tmp_path / "out")
+    assert "split" not in read_header(done.table)
+    assert any("The images are in the parts train;" in note for note in done.notes)
+
+
+def test_images_beside_the_parts_make_no_row_without_one(tmp_path):
+    for seed, name in enumerate(("train/nevus", "train/mel", "test/nevus", "test/mel", "nevus")):
+        picture(tmp_path / "source" / name / f"{seed}.png", seed)
+    done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
+    assert (done.n_images, "split" in read_header(done.table)) == (5, False)
+    assert any("The images are in the parts none, test, train;" in note for note in done.notes)
+
+
+def test_files_of_a_hospital_s_archive_have_no_suffix(copy, tmp_path):
+    source = copy("folder")
+    dicom(source / "nevus" / "IM000001", "MRN-4712", 8)
+    dicom(source / "mel" / "1.2.840.5", "MRN-4713", 9)
+    lines(source / "mel" / "readme", "no image")
+    dicom(source / "mel" / "DICOMDIR", "MRN-4714", 10)
+    done = import_dataset("folder", source, tmp_path / "out")
+    assert (done.n_images, done.groups) == (6, 4)
+    assert any("3 patients in 5 images" in note for note in done.notes)
+    loaded = load_table(done.table, Columns.guess(read_header(done.table)), image_root=done.images)
+    check_images(loaded)
+
+
+def test_one_patient_id_for_all_is_no_patient(tmp_path):
+    for seed, name in enumerate(("nevus/a", "nevus/b", "mel/c")):
+        dicom(tmp_path / "source" / f"{name}.dcm", "ANONYMOUS", seed)
+    done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
+    assert done.groups is None
+    assert any(note.startswith("All DICOM headers have the same patient id") for note in done.notes)
+
+
+def test_hidden_copies_are_no_images(copy, tmp_path):
+    source = copy("folder")
+    picture(source / "mel" / ".ipynb_checkpoints" / "d-checkpoint.png", 3)
+    picture(source / "mel" / "._d.png", 3)
+    assert import_dataset("folder", source, tmp_path / "out").n_images == 4
 
 
 def test_names_alone_make_no_masks_in_a_class_folder(tmp_path):

@@ -44,6 +44,13 @@ def test_a_sound_table_has_no_findings(place):
     assert place(*NINE).findings == ()
 
 
+def test_a_split_without_a_test_part_is_told(place):
+    rows = [f"{row},{'train' if number else 'val'}" for number, row in enumerate(NINE)]
+    assert any("no test part" in note for note in place(*rows, header="image,label,split").notes)
+    rows = [f"{row},{'train' if number else 'test'}" for number, row in enumerate(NINE)]
+    assert not any("part" in note for note in place(*rows, header="image,label,split").notes)
+
+
 def test_the_same_pixels_in_another_file_format_are_identical(place):
     smooth(3).save(place.folder / "copy.bmp")
     found = place(*NINE, "copy.bmp,mel")

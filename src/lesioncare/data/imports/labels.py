@@ -79,7 +79,7 @@ class LabelRule:
         if self.finding is not None:
             return (
                 f"Label rule: {self.finding!r} where an image has this finding, alone or with others; "
-                f"{REST!r} elsewhere (--label-rule one:{self.finding})."
+                f"{REST!r} elsewhere (--label-rule one:{self.finding}). Boxes of other findings are left out."
             )
         left = f"{dropped} images with several were left out" if dropped else "no image has several"
         return (

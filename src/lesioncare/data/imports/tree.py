@@ -9,7 +9,7 @@ import pandas as pd
 from lesioncare.boxes.formats.folder import files_below, stem_of
 from lesioncare.boxes.formats.masks import MASK_NAME
 from lesioncare.errors import DataError
-from lesioncare.images import IMAGE_SUFFIXES
+from lesioncare.images import IMAGE_SUFFIXES, is_image
 from lesioncare.rawtable import first_few, read_raw_table
 
 _MASK_FOLDERS = ("mask", "groundtruth", "segmentation")
@@ -46,15 +46,17 @@ class Tree:
     def image(self, name: str, within: str = "") -> str | None:
         """Path of the image of this file name or stem, the first of several; None where there is none.
 
+        A mask of its name is none, unless all pictures look like masks by their folder.
+
         Args:
             name: file name, with or without its suffix.
             within: text that a folder of the path has, to tell parts that number alike.
         """
-        found = self.all_of(name)
+        found = [path for path in self.all_of(name) if not self.images or not is_mask(path)]
         return next((path for path in found if not within or within in path.rpartition("/")[0]), None)
 
     def all_of(self, name: str) -> list[str]:
-        """Paths of all images of this file name or stem."""
+        """Paths of all pictures of this file name or stem, masks last."""
         return self._by_name.get(name, [])
 
     def find(self, *names: str) -> Path | None:
@@ -106,8 +108,13 @@ class Tree:
     def pictures(self) -> list[str]:
         """Paths of all image files, masks or not."""
         found = files_below(self.root, IMAGE_SUFFIXES)
-        # What macOS packs beside the files has their names.
-        return [path for path in found if not path.rpartition("/")[2].startswith("._")]
+        return [path for path in found if not _hidden(path)]
+
+    @cached_property
+    def bare_dicoms(self) -> list[str]:
+        """Paths of the DICOM files without a suffix, as the archives of hospitals write them."""
+        others = (path for path in self._files if not path.lower().endswith(tuple(IMAGE_SUFFIXES)))
+        return [path for path in others if not _hidden(path) and is_image(self.root / path)]
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
@@ -119,10 +126,19 @@ class Tree:
         return named
 
     @cached_property
+    def _files(self) -> list[str]:
+        return files_below(self.root, [""])
+
+    @cached_property
     def _others(self) -> Mapping[str, str]:
-        paths = [path for path in files_below(self.root, [""]) if not path.endswith(tuple(IMAGE_SUFFIXES))]
+        paths = [path for path in self._files if not path.endswith(tuple(IMAGE_SUFFIXES))]
         paths.sort(key=lambda path: -path.count("/"))
         return {path.rpartition("/")[2].lower(): path for path in paths}
+
+
+def _hidden(path: str) -> bool:
+    """Whether a file is not the user's: macOS and notebooks keep copies, with the images' names."""
+    return any(part.startswith(".") for part in path.split("/"))
 
 
 def is_mask(path: str) -> bool:

@@ -102,7 +102,7 @@ def import_dataset(
     _check(found, tree)
     twins = () if found.pixels else _twins(tree.root, found.records)
     key = group_key(key_file) if found.patients else b""
-    found = _finished(found, key, (*_against(layout, found), *twins))
+    found = _finished(found, key, settings.rule.finding, (*_against(layout, found), *twins))
     with writing_folder(output) as folder:
         _write(found, folder)
         made = _account(layout, found, output, output if found.pixels else tree.root)
@@ -155,16 +155,42 @@ def _twins(root: Path, records: Sequence[Record]) -> Iterator[str]:
         )
 
 
-def _finished(found: Found, key: bytes, notes: Sequence[str]) -> Found:
-    """With hashed patients, without the boxes of images that the table does not have."""
+def _finished(found: Found, key: bytes, finding: str | None, notes: Sequence[str]) -> Found:
+    """With hashed patients, parts to train and test on, and without the boxes that do not belong."""
     records = found.records
     if found.patients:
         records = tuple(
             replace(record, group=record.group and pseudonym(record.group, key)) for record in records
         )
+    records, told = _usable_parts(records)
     kept = {record.image for record in records}
-    boxes = tuple(box for box in found.boxes if box.image in kept)
-    return replace(found, records=records, boxes=boxes, notes=(*found.notes, *notes))
+    boxes = tuple(
+        box
+        for box in found.boxes
+        # Where one finding is told from the rest, its map must not be drawn into the box of another.
+        if box.image in kept and finding in {None, box.label}
+    )
+    return replace(found, records=records, boxes=boxes, notes=(*found.notes, *told, *notes))
+
+
+def _usable_parts(records: tuple[Record, ...]) -> tuple[tuple[Record, ...], list[str]]:
+    """The records with parts that can be trained and tested on, or without any, and what was changed."""
+    parts = {record.split for record in records}
+    usable = None not in parts and {"train", "test"} <= parts
+    if usable or parts == {None} or not any(record.label for record in records):
+        return records, []
+    if parts == {"train", "val"}:
+        renamed = tuple(replace(one, split="test") if one.split == "val" else one for one in records)
+        return renamed, [
+            "The official val part is the table's test part, as there are no labels of another; lesioncare "
+            "train sets a part of train aside for validation."
+        ]
+    here = ", ".join(sorted(part or "none" for part in parts))
+    told = (
+        f"The images are in the parts {here}; to be kept, each must be in one, and train and test be there: "
+        "there is no split column, and lesioncare deals folds."
+    )
+    return tuple(replace(record, split=None) for record in records), [told]
 
 
 def _write(found: Found, folder: Path) -> None:

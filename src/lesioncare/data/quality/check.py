@@ -238,5 +238,13 @@ def _notes(rows: pd.DataFrame, whole: bool) -> Iterator[str]:
             "The table has no column of lesions or patients: whether a split leaks them cannot be told, only "
             "whether it leaks images that look the same."
         )
+    if "split" in rows.columns:
+        sides = set(rows["split"].str.lower().map(SIDES))
+        absent = [side for side in ("train", "test") if side not in sides]
+        if absent:
+            yield (
+                f"The split has no {' and no '.join(absent)} part, so lesioncare train cannot use it: name "
+                "the parts, or remove the column, and lesioncare deals folds."
+            )
     if not whole:
         yield f"More than {MAX_TWINS} pairs of images are alike; only the first were looked at."

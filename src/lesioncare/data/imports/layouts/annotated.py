@@ -1,7 +1,7 @@
 """Sets in the forms of COCO and YOLO: the images' labels are the classes of their boxes."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +43,12 @@ def _read_yolo(tree: Tree, settings: Settings) -> Found:
         below = images.relative_to(tree.root).as_posix()
         prefix = "" if below == "." else f"{below}/"
         parts.append((None, folder, _renamed(boxset, {image: prefix + image for image in boxset.images})))
-    return _found(tree, settings, parts)
+    bare = set(tree.images) - {image for _, _, boxset in parts for image in boxset.images}
+    told = (
+        f"{len(bare)} images have no text file and were left out. To YOLO these have no finding: if yours "
+        "have none, give each an empty text file."
+    )
+    return _found(tree, settings, parts, [told] if bare else [])
 
 
 def _yolo_folders(root: Path) -> Iterator[Path]:
@@ -67,16 +72,23 @@ def _renamed(boxset: BoxSet, names: Mapping[str, str]) -> BoxSet:
     return BoxSet.of(boxes, images, boxset.classes)
 
 
-def _found(tree: Tree, settings: Settings, parts: list[tuple[str | None, Path, BoxSet]]) -> Found:
+def _found(
+    tree: Tree,
+    settings: Settings,
+    parts: list[tuple[str | None, Path, BoxSet]],
+    told: Sequence[str] = (),
+) -> Found:
     findings: dict[str, set[str]] = defaultdict(set)
     boxes: list[Box] = []
     splits: dict[str, str | None] = {}
+    files: dict[str, Path] = {}
     missing = 0
     for split, file, boxset in parts:
         paths = {image: _path(tree, image, file) for image in boxset.images}
         there = {image: path for image, path in paths.items() if path is not None}
         missing += len(paths) - len(there)
         named = _renamed(boxset, there)
+        _refuse_overlap(files, named.images, file)
         boxes += named.boxes
         for image in named.images:
             findings[image] |= set()
@@ -91,11 +103,24 @@ def _found(tree: Tree, settings: Settings, parts: list[tuple[str | None, Path, B
     records = tuple(
         Record(image, label, None, splits[image] if kept else None) for image, label in labels.items()
     )
-    notes = [rule]
+    notes = [rule, *told]
     notes += [f"Partial copy: {missing} images are not there and were left out."] if missing else []
     notes.append("Nothing tells which images show the same patient or lesion: there is no group column.")
     counts = (Count("images with annotations", len(findings)), Count("boxes", len(boxes)))
     return Found(records, tuple(boxes), counts, tuple(notes))
+
+
+def _refuse_overlap(files: dict[str, Path], images: Iterable[str], file: Path) -> None:
+    """Note which file an image is of; in two files, as in all.json and train.json, each box would be doubled.
+
+    Raises:
+        DataError: an image is of two files.
+    """
+    for image in images:
+        if files.setdefault(image, file) != file:
+            raise DataError(
+                f"{file}: the image {image} is in {files[image]}, too. Keep one of the two files there."
+            )
 
 
 def _path(tree: Tree, image: str, annotations: Path) -> str | None:

@@ -1,6 +1,7 @@
 """An image folder per class, perhaps below train, val and test: the common ground of many data sets."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lesioncare.boxes.formats.folder import stem_of
 from lesioncare.boxes.formats.masks import MASK_NAME
@@ -34,17 +35,18 @@ def split_and_class(path: str) -> tuple[str | None, str | None]:
 
 def _read(tree: Tree, settings: Settings) -> Found:
     pictures, masks = _without_masks(tree.pictures)
-    records, loose, patients = [], 0, 0
-    for path in track(pictures, "Reading headers", "images"):
+    dicoms = {path for path in pictures if path.lower().endswith(tuple(DICOM_SUFFIXES))} | {*tree.bare_dicoms}
+    records, loose = [], 0
+    patients: dict[str, str] = {}
+    for path in track(sorted({*pictures, *dicoms}), "Reading headers", "images"):
         split, label = split_and_class(path)
         if label is None:
             loose += 1
             continue
-        patient = dicom_patient(tree.root / path) if path.lower().endswith(tuple(DICOM_SUFFIXES)) else None
-        patients += patient is not None
-        # Without an id of its own, an image is alone: its path, which no patient's id is.
-        group = patient if patient is not None else f"image {path}"
-        records.append(Record(path, label, group, split if settings.official_split else None))
+        patient = dicom_patient(tree.root / path) if path in dicoms else None
+        if patient is not None:
+            patients[path] = patient
+        records.append(Record(path, label, None, split if settings.official_split else None))
     if not records:
         raise DataError(f"{tree.root}: no image in a folder of a class. It needs CLASS/IMAGE in it.")
     if len({record.label for record in records}) < 2:
@@ -54,12 +56,23 @@ def _read(tree: Tree, settings: Settings) -> Found:
         )
     notes = [f"{loose} images outside a folder of a class were left out."] if loose else []
     notes += [f"{masks} masks, named like an image beside them, were left out."] if masks else []
-    if patients:
-        notes.append(f"Groups are the patients of the DICOM headers, hashed, of {patients} images.")
-        return Found(tuple(records), notes=tuple(notes), patients=True)
-    records = [Record(record.image, record.label, None, record.split) for record in records]
-    notes.append("Nothing tells which images show the same patient or lesion: there is no group column.")
-    return Found(tuple(records), notes=tuple(notes))
+    return _grouped(records, patients, notes)
+
+
+def _grouped(records: Sequence[Record], patients: Mapping[str, str], notes: Sequence[str]) -> Found:
+    """With the patients of the DICOM headers, if these tell them apart."""
+    different = len(set(patients.values()))
+    if different > 1:
+        told = (
+            f"Groups are the patients of the DICOM headers, hashed: {different} patients in {len(patients)} "
+            "images. See whether that can be: some programs give all patients one id when they anonymise."
+        )
+        # Without an id of its own, an image is alone: its path, which no patient's id is.
+        grouped = (replace(one, group=patients.get(one.image, f"image {one.image}")) for one in records)
+        return Found(tuple(grouped), notes=(*notes, told), patients=True)
+    why = "All DICOM headers have the same patient id, which is none. " if len(patients) > 1 else ""
+    told = f"{why}Nothing tells which images show the same patient or lesion: there is no group column."
+    return Found(tuple(records), notes=(*notes, told))
 
 
 def _without_masks(pictures: Sequence[str]) -> tuple[list[str], int]:

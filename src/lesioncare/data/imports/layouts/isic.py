@@ -45,7 +45,9 @@ def _read_task1(tree: Tree, settings: Settings) -> Found:
             f"{tree.root}: no masks (IMAGE_segmentation.png) in it. Unpack the ground truth, too."
         )
     records, of_image, counts = [], {}, []
-    for image in tree.images:
+    # Where task 3 lies beside it, its images are not of this task.
+    named = [image for image in tree.images if "_Task1" in image.rpartition("/")[0]]
+    for image in named or tree.images:
         split = next((split for word, split in _PARTS if f"_{word}_" in image), None)
         stem = image.rpartition("/")[2].rpartition(".")[0]
         records.append(Record(image, "", None, split if settings.official_split else None))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lesioncare.data.imports.layout import Count, Found, Layout, Record, Settings
 from lesioncare.data.imports.layouts.medmnist_names import CHEST, COUNTS, NAMES
 from lesioncare.data.imports.tree import Tree
-from lesioncare.errors import DataError
+from lesioncare.errors import ConfigError, DataError
 
 _PARTS = ("train", "val", "test")
 _NONE = "no finding"
@@ -83,6 +83,8 @@ def _labels(name: str, arrays: Arrays, settings: Settings) -> tuple[dict[str, st
         for number, row in enumerate(arrays[f"{part}_labels"].tolist())
     }
     if arrays["train_labels"].shape[1] == 1:
+        if settings.rule.finding is not None:
+            raise ConfigError(f"--label-rule: in {name} every image has one label already. Leave it out.")
         names = NAMES.get(name)
         notes = (
             [] if names else [f"{name} is no data set of MedMNIST that is known here: labels are numbers."]

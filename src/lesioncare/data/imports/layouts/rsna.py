@@ -3,6 +3,8 @@
 from lesioncare.data.imports.layout import Count, Found, Layout, Record, Settings
 from lesioncare.data.imports.lesions import Scale, box_of_cells
 from lesioncare.data.imports.tree import Tree
+from lesioncare.errors import DataError
+from lesioncare.rawtable import first_few
 
 _NATIVE = 1024
 
@@ -17,8 +19,14 @@ def _read(tree: Tree, _: Settings) -> Found:
         labels = dict(zip(classes["patientId"], classes["class"], strict=True))
     else:
         names = {"0": "No Lung Opacity", "1": "Lung Opacity"}
-        labels = dict(zip(frame["patientId"], frame["Target"].map(names), strict=True))
+        labels = dict(zip(frame["patientId"], frame["Target"].map(names).fillna(""), strict=True))
         notes.append("No stage_2_detailed_class_info.csv: normal and other diseases are one class.")
+    strange = [f"row {row}" for row, image in frame["patientId"].items() if not labels.get(image)]
+    if strange:
+        raise DataError(
+            f"{frame.attrs['path']}: no class is known of {first_few(strange)}: each image needs a row in "
+            "stage_2_detailed_class_info.csv, or Target 0 or 1. Take the files as published."
+        )
     paths, missing = tree.locate(frame["patientId"])
     scale, boxes = Scale(tree.root, _NATIVE), []
     for row, cells in frame.iterrows():
@@ -26,8 +34,8 @@ def _read(tree: Tree, _: Settings) -> Found:
         if path is not None and cells["x"]:
             where = f"{frame.attrs['path']}, row {row}"
             four = [cells[name] for name in ("x", "y", "width", "height")]
-            boxes.append(scale(box_of_cells(where, path, four, labels.get(cells["patientId"]), sized=True)))
-    records = tuple(Record(path, labels.get(image, "unknown"), image) for image, path in paths.items())
+            boxes.append(scale(box_of_cells(where, path, four, labels[cells["patientId"]], sized=True)))
+    records = tuple(Record(path, labels[image], image) for image, path in paths.items())
     notes += [
         *missing,
         "Here the image's name is the challenge's patientId, one each. The images are of ChestX-ray14, where "
