@@ -24,7 +24,7 @@ def test_the_command_trains_and_the_card_tells_on_what(folder, run):
         *words, "--output", folder / "a.safetensors", "--accelerator", "cpu", "--batch-size", 2
     )
     assert code == 0, err
-    assert "Trained on 3 images. Mean IoU of the masks of 1 others: " in out
+    assert "Trained on 3 images. Mean IoU of the masks of 1 other: " in out
     code, out, _ = run("segmenter", "card", folder / "a.safetensors")
     assert code == 0
     assert json.loads(out)["card"]["train_images"] == 3

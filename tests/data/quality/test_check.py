@@ -114,7 +114,7 @@ def test_rows_that_cannot_be_used_are_findings_not_errors(place):
 def test_small_classes_are_told_with_their_groups(place):
     rows = [*(f"{n}.png,nv,g{n}" for n in range(6)), *(f"{n}.png,df,g6" for n in range(6, 10))]
     found = place(*rows, header="image,label,lesion_id")
-    assert of(found, "small class") == [((), "df: 4 images of 1 lesions or patients")]
+    assert of(found, "small class") == [((), "df: 4 images of 1 lesion or patient")]
 
 
 def test_odd_sizes_brightness_and_blank_images_are_told(place):
