@@ -22,7 +22,7 @@ from lesioncare.data.dataset import Batch
 from lesioncare.data.workers import reporting_dead_workers
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import Predictions, RunResult
-from lesioncare.evaluation.files import write_file
+from lesioncare.evaluation.files import read_seconds, write_file
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import find_layer, make_guide
 from lesioncare.training.averaging import WeightAverage
@@ -408,7 +408,7 @@ class _Clock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self.seconds = read_seconds(path)
 
     def add(self, name: str, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
