@@ -46,6 +46,11 @@ class ComparisonDirectory:
         return self.path / "splits.csv"
 
     @property
+    def pairs(self) -> Path:
+        """The differences between the arms, the last of the tables."""
+        return self.path / "pairs.csv"
+
+    @property
     def features(self) -> Path:
         """The frozen features, until the comparison is complete."""
         return self.path / "features"
