@@ -137,7 +137,12 @@ def kill_once(name: str, moment: float, place: Path, whole: dict[str, bytes]) ->
     torn = half_written(folder, whole)
     if not (name in REFUSING and _final(contents(folder, names)) == whole):
         finish(words.format("killed"), place)
-    same = _final(contents(folder, names)) == whole
+    found = _final(contents(folder, names))
+    for path in sorted(found.keys() ^ whole.keys()) + [
+        path for path in found if found[path] != whole.get(path)
+    ]:
+        print(f"  differs: {path}", flush=True)
+    same = found == whole
     rest = sum(path.suffix in {".part", ".tmp", ".partial", ".lock"} for path in folder.rglob("*"))
     return Row(name, round(moment, 2), ended, torn, left, same, rest)
 
