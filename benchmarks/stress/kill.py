@@ -38,7 +38,14 @@ COMMANDS = {
         (*COMPARED, "cells.csv", "splits.csv", "arms.csv", "pairs.csv"),
     ),
     "boxes make": ("boxes make data/images --method mbd --workers 2 --output {}/boxes.json", ("boxes.json",)),
+    "import": ("import folder clinic --output {}/out", ("table.csv", "import.txt")),
+    "export": (
+        "export run --output {}/out",
+        ("model.onnx", "model.pt2", "model.torchscript.pt", "preprocessing.json", "README.md"),
+    ),
 }
+REFUSING = {"boxes make", "import", "export"}
+"""Commands that do not replace what is there, so that one which had ended is not given again."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +83,20 @@ def contents(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for name in names for path in folder.rglob(name)}
 
 
+def _final(found: dict[str, bytes]) -> dict[str, bytes]:
+    """Without what lies in a folder that was being made."""
+    return {name: content for name, content in found.items() if ".tmp" not in name}
+
+
 def half_written(folder: Path, whole: dict[str, bytes]) -> int:
     """Files under a final name that cannot be read to their end."""
     found = contents(folder, tuple({Path(name).name for name in whole}))
-    torn = [name for name, content in found.items() if not _is_whole(folder / name, content)]
-    return len(torn)
+    return sum(
+        not _is_whole(folder / name, content, whole.get(name)) for name, content in _final(found).items()
+    )
 
 
-def _is_whole(path: Path, content: bytes) -> bool:
+def _is_whole(path: Path, content: bytes, expected: bytes | None) -> bool:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
@@ -92,7 +105,9 @@ def _is_whole(path: Path, content: bytes) -> bool:
             return content.endswith(b"\n") and len(pd.read_csv(path)) > 0
     except (OSError, ValueError, SafetensorError):
         return False
-    return content[-1:] == b"}" if path.suffix == ".json" else content[:2] == b"PK" and b"PK\5\6" in content
+    if path.suffix in {".npz", ".pt2", ".pt"}:
+        return content[:2] == b"PK" and b"PK\5\6" in content
+    return content.rstrip()[-1:] == b"}" if path.suffix == ".json" else content == expected
 
 
 def processes_of(session: int, patience: float = 20) -> int:
@@ -120,9 +135,14 @@ def kill_once(name: str, moment: float, place: Path, whole: dict[str, bytes]) ->
     ended = process.wait() == 0
     left = processes_of(process.pid)
     torn = half_written(folder, whole)
-    if not (ended and name == "boxes make"):  # which refuses to replace what is there
+    if not (name in REFUSING and _final(contents(folder, names)) == whole):
         finish(words.format("killed"), place)
-    same = contents(folder, names) == whole
+    found = _final(contents(folder, names))
+    for path in sorted(found.keys() ^ whole.keys()) + [
+        path for path in found if found[path] != whole.get(path)
+    ]:
+        print(f"  differs: {path}", flush=True)
+    same = found == whole
     rest = sum(path.suffix in {".part", ".tmp", ".partial", ".lock"} for path in folder.rglob("*"))
     return Row(name, round(moment, 2), ended, torn, left, same, rest)
 
@@ -140,6 +160,17 @@ def run(name: str, moments: int, seed: int, place: Path) -> list[Row]:
     return rows
 
 
+def prepare(names: list[str], place: Path) -> None:
+    """Make what the commands begin with: a folder of images per class, and a trained run."""
+    if "import" in names:
+        for row in pd.read_csv(place / "folds.csv").itertuples():
+            target = place / "clinic" / str(row.label) / Path(str(row.image)).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(place / "data" / str(row.image), target)
+    if "export" in names:
+        finish(COMMANDS["train"][0].format("run"), place)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -154,8 +185,9 @@ def main() -> None:
         counts = {"common-mole": 13, "network": 9, "red-lacunae": 3}
         table = write_dataset(place / "data", SyntheticConfig(train_counts=counts, n_test=4, size=32))
         pd.read_csv(table).drop(columns=["split", "artefacts"]).to_csv(place / "folds.csv", index=False)
-        found = list[Row]()
-        for name in options.commands.split(","):
+        found, names = list[Row](), options.commands.split(",")
+        prepare(names, place)
+        for name in names:
             rows = run(name, options.moments, options.seed, place)
             found += rows
             new = not options.output.exists()

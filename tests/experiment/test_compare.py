@@ -333,6 +333,33 @@ def test_a_killed_comparison_ends_as_if_it_had_not_been_stopped(settings, tiny, 
     assert len(files(whole, "model.safetensors")) == 4
 
 
+def test_tables_that_a_kill_after_the_last_cell_left_out_are_written_by_the_same_call(settings, tmp_path):
+    plan, tables = ComparisonConfig.build(settings(arms="ce")), ("cells.csv", "arms.csv", "pairs.csv")
+    run_comparison(plan, tmp_path / "c")
+    whole = files(tmp_path / "c", *tables)
+    (tmp_path / "c" / "pairs.csv").unlink()
+    lines = (tmp_path / "c" / "cells.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "c" / "cells.csv").write_text("".join(lines[:-1]))
+    run_comparison(plan, tmp_path / "c")
+    assert files(tmp_path / "c", *tables) == whole
+
+
+def test_tables_of_fewer_cells_are_not_taken_for_those_of_all(settings, tmp_path, monkeypatch):
+    run_comparison(ComparisonConfig.build(settings(arms="ce", folds="0/2")), tmp_path / "c")
+
+    def killed(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Comparison, "save_tables", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_comparison(ComparisonConfig.build(settings(arms="ce")), tmp_path / "c")
+    run_comparison(ComparisonConfig.build(settings(arms="ce")), tmp_path / "c")
+    run_comparison(ComparisonConfig.build(settings(arms="ce")), tmp_path / "whole")
+    tables = ("cells.csv", "arms.csv", "pairs.csv")
+    assert files(tmp_path / "c", *tables) == files(tmp_path / "whole", *tables)
+
+
 def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "comparison.json").write_text(json.dumps({"plan": {"arms": 3}, "protocol": {}}))
     with pytest.raises(RunError, match=r"comparison.json: is damaged"):

@@ -9,24 +9,7 @@ import time
 import pytest
 from PIL import Image
 
-NETWORK = """
-import time
-from torch import nn
-
-class Pause(nn.Module):
-    def forward(self, x):
-        time.sleep(0.05)  # so that there is time to stop it
-        return x
-
-def make(num_classes):
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), Pause(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(8, num_classes),
-    )
-"""
-TRAINING = (
-    "--model slownet:make --image-size 32 --epochs 30 --batch-size 4 --validation 0.2 --accelerator cpu"
-)
+from .processes import NETWORK, TRAINING, all_end, children
 
 
 @pytest.fixture
@@ -63,28 +46,14 @@ def stop(words, place, appears, number):
         deadline = time.monotonic() + 300
         while process.poll() is None and not _has_lines(place / appears) and time.monotonic() < deadline:
             time.sleep(0.01)
-        children = _children(process.pid)
+        found = children(process.pid)
         process.send_signal(number)
         printed = process.communicate(timeout=300)[0]
-    return process.returncode, printed, children
+    return process.returncode, printed, found
 
 
 def _has_lines(path):
     return path.exists() and (path.suffix != ".partial" or path.read_bytes().count(b"\n") > 1)
-
-
-def _children(process):
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False
-    )
-    return [int(one) for one in listed.stdout.split()]
-
-
-def _ended(process):
-    listed = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False
-    )
-    return not listed.stdout.strip() or listed.stdout.startswith("Z")
 
 
 @pytest.mark.slow
@@ -101,7 +70,7 @@ def _ended(process):
 def test_a_stopped_command_says_that_it_goes_on(place, settings, tiny, name, number, code):
     settings()  # whose table is folds.csv
     words, appears = command_of(name, tiny)
-    ended, printed, children = stop(words, place, appears, number)
+    ended, printed, left = stop(words, place, appears, number)
     assert ended == code, printed
     assert "lesioncare: stopped. The same command goes on from here." in printed
     assert "Traceback" not in printed
@@ -109,7 +78,4 @@ def test_a_stopped_command_says_that_it_goes_on(place, settings, tiny, name, num
     assert not list(place.rglob("result.json"))
     assert not list(place.rglob("*.part"))
     assert not (place / "boxes.json").exists()
-    deadline = time.monotonic() + 30
-    while not all(map(_ended, children)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert all(map(_ended, children))
+    assert all_end(left)

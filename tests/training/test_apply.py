@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesioncare.errors import DataError, ModelError, RunError
+from lesioncare.errors import DataError, RunError
 from lesioncare.evaluation import RunResult
 from lesioncare.training import DataConfig
 from lesioncare.training.apply import evaluate_run, load_run
@@ -79,5 +79,7 @@ def test_weights_that_do_not_fit_or_are_damaged_are_refused(finished, tmp_path):
     with pytest.raises(RunError, match=r"model.safetensors: the weights do not fit"):
         load_run(tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").write_bytes(b"none")
-    with pytest.raises(ModelError, match=r"model.safetensors: not a readable weights file"):
+    with pytest.raises(
+        RunError, match=r"model.safetensors: not a readable weights file.* Train the run again"
+    ):
         load_run(tmp_path / "run")

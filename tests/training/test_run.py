@@ -160,15 +160,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(option
         load_run(tmp_path / "run")
 
 
-def test_a_checkpoint_that_was_cut_off_does_not_stop_a_resumed_run(finished, options, tmp_path):
-    shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run" / "result.json").unlink()
-    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
-    assert train(options(), tmp_path / "run").history["epoch"].tolist() == [0, 1]
-    assert weights(tmp_path / "run") == weights(finished)
-
-
 @pytest.mark.slow
 def test_the_trained_network_is_the_plain_network(tiny, tmp_path):
     config = TrainConfig.build(

@@ -23,6 +23,7 @@ from lesioncare.cli import (
     splits,
     train,
 )
+from lesioncare.cli.stopping import BEGINS_ANEW, when_stopped, words_when_stopped
 from lesioncare.errors import LesionCareError
 
 __all__ = ["app", "main"]
@@ -113,6 +114,7 @@ def _terminate(*_: object) -> None:
 
 def main() -> None:
     """Run the command line; what a user can mend ends in one message and exit code 2."""
+    when_stopped(BEGINS_ANEW)
     keep_freed_memory()
     signal.signal(signal.SIGTERM, _terminate)
     sys.path.append("")  # --model package.module:function may be a file in the current folder
@@ -120,7 +122,7 @@ def main() -> None:
         app()
     except SystemExit as end:  # typer ends with this code on Ctrl-C
         if end.code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
-            print("\nlesioncare: stopped. The same command goes on from here.", file=sys.stderr)
+            print(f"\nlesioncare: stopped. {words_when_stopped()}", file=sys.stderr)
         raise
     except LesionCareError as error:
         print(f"lesioncare: error: {error}", file=sys.stderr)

@@ -104,8 +104,8 @@ def audit(
         chosen = table_images(trained, data)
         options.warn_of_learnt(max(count_learnt(run, chosen) for run in trained), len(chosen))
     found = audit_runs(trained, chosen, how)
-    build_audit_report(found, target / "audit.html")
     found.save(target)
+    build_audit_report(found, target / "audit.html")
     show_audit(found)
     show_path("Audit", target / "audit.html")
 
@@ -115,11 +115,16 @@ def _names(artefacts: str) -> tuple[str, ...]:
     return () if artefacts == "none" else tuple(name.strip() for name in artefacts.split(","))
 
 
+_BEGUN = {"audit.csv", "audit.html"}
+"""What an audit that was killed may have left."""
+
+
 def _refuse_used(target: Path) -> None:
     """Only an audit may be replaced; what cannot be written is said before the work begins."""
     if target.exists() and not target.is_dir():
         raise RunError(f"{target}: is a file. Give a directory with --output.")
-    if target.exists() and any(target.iterdir()) and not (target / "audit.json").exists():
+    names = {entry.name for entry in target.iterdir()} if target.exists() else set()
+    if names - _BEGUN and "audit.json" not in names:
         raise RunError(f"{target}: is not empty and holds no audit. Give another directory with --output.")
     home = next(one for one in (target, *target.absolute().parents) if one.exists())
     if not home.is_dir() or not os.access(home, os.W_OK):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesioncare.cli import options
+from lesioncare.cli.stopping import GOES_ON, when_stopped
 from lesioncare.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def make(
     Saliency and the shipped segmenter are for dermoscopy only. On chest X-rays and ultrasound they fail:
     use a segmenter of your own (lesioncare segmenter train) or people there.
     """
+    when_stopped(GOES_ON)
     from lesioncare.boxes.formats import write_boxes  # noqa: PLC0415  these load OpenCV and pandas
     from lesioncare.boxes.generation import (  # noqa: PLC0415
         for_dermoscopy_only,

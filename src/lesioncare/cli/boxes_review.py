@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lesioncare.cli.stopping import when_stopped
 from lesioncare.errors import ConfigError
 from lesioncare.words import several
 
@@ -108,6 +109,7 @@ def _serve(opened: "Review", images: Path, run: Path | None, port: int | None, o
 
         maps["attention"] = open_attention(run)
     app = review_app(opened, Pictures(images, maps))
+    when_stopped("Every decision is kept; the same command goes on from here.")
     serve(app, opened.store.token, port, lambda address: announce(address, open_browser))
 
 

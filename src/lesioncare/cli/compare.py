@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lesioncare.cli import options
+from lesioncare.cli.stopping import GOES_ON, when_stopped
 from lesioncare.errors import ConfigError, LesionCareError
 from lesioncare.words import several
 
@@ -120,6 +121,7 @@ def compare(
     arm is told with and without logit adjustment after training. The first arm is what the others are
     compared with. Options that are not here are set in the YAML file.
     """
+    when_stopped(GOES_ON)
     columns = options.column_options(
         image=image_column, label=label_column, group=group_column, split=split_column, box=box_columns,
         unit=None,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lesioncare.cli.stopping import GOES_ON, when_stopped
+
 __all__ = ["demo"]
 
 EXAMPLES = (
@@ -24,6 +26,7 @@ def demo(
     without it in the test images: a network that learns the marker misses the disease. A small network is
     trained without and with attention to the lesions' boxes, from random weights, on the CPU.
     """
+    when_stopped(GOES_ON)
     from lesioncare.cli.show import show_path, show_results  # noqa: PLC0415  these load torch
     from lesioncare.experiment.demo import run_demo  # noqa: PLC0415
     from lesioncare.report import build_report  # noqa: PLC0415

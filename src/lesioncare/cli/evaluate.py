@@ -45,6 +45,7 @@ def evaluate(
 
     Every image of the table is tested, whatever its split column says.
     """
+    from lesioncare.boxes.formats.atomic import writing_folder  # noqa: PLC0415  loads nothing large
     from lesioncare.cli.show import show_path, show_results  # noqa: PLC0415  these load torch
     from lesioncare.evaluation import RunResult  # noqa: PLC0415
     from lesioncare.report import build_report  # noqa: PLC0415
@@ -65,8 +66,10 @@ def evaluate(
         options.warn_of_learnt(learnt, len(result.predictions))
     show_results((result,))
     if output is not None:
-        result.save(output)
-        show_path("Report", build_report((result,), output / "report.html"))
+        with writing_folder(output) as folder:
+            result.save(folder)
+            build_report((result,), folder / "report.html")
+        show_path("Report", output / "report.html")
 
 
 def _refuse_used(output: Path) -> None:

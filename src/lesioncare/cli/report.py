@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from lesioncare.cli import options
 from lesioncare.cli.boxes_review import announce
+from lesioncare.cli.stopping import when_stopped
 from lesioncare.errors import RunError
 
 __all__ = ["report_app"]
@@ -98,6 +99,7 @@ def serve(
         results = Results.of_comparison(Comparison.load(runs[0]))
     else:
         results = Results.of([RunResult.load(run) for given in runs for run in options.both_runs(given)])
+    when_stopped("The same command shows the page again, at another address.")
     token = secrets.token_urlsafe(24)
     serve_app(results_app(results), token, port, lambda address: announce(address, open_browser, kept=False))
 

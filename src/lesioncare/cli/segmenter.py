@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lesioncare.cli import options
+from lesioncare.cli.stopping import GOES_ON, when_stopped
 
 __all__ = ["segmenter_app"]
 
@@ -74,6 +75,7 @@ def train(
 
     Any kind of image will do. The score at the end is that of images that the network has not learnt from.
     """
+    when_stopped(GOES_ON)
     from lesioncare.cli.show import show_path  # noqa: PLC0415  these load torch
     from lesioncare.cli.show_segmenter import show_trained  # noqa: PLC0415
     from lesioncare.training.segmentation import SegmenterConfig, train_segmenter  # noqa: PLC0415

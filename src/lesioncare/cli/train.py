@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lesioncare.cli import options
+from lesioncare.cli.stopping import GOES_ON, when_stopped
 
 if TYPE_CHECKING:
     from lesioncare.evaluation import RunResult
@@ -183,6 +184,7 @@ def train(
     box are trained on as usual.
     """
     chosen = dict(locals())
+    when_stopped("The same command without --overwrite goes on from here." if overwrite else GOES_ON)
     columns = options.column_options(
         image=image_column,
         label=label_column,

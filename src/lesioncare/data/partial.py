@@ -1,13 +1,17 @@
-"""Files that are being made, beside other processes that may make the same."""
+"""Files that are being made, beside other processes that may make the same, and read when they are whole."""
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["new_array", "partial_file", "remove_left_over"]
+from lesioncare.errors import RunError
+
+__all__ = ["new_array", "open_array", "partial_file", "reading_kept", "remove_left_over"]
 
 
 def partial_file(path: Path) -> Path:
@@ -32,6 +36,43 @@ def new_array(path: Path, kind: np.dtype[Any], shape: tuple[int, ...]) -> "np.me
         path.unlink(missing_ok=True)
         raise
     return array
+
+
+def open_array(
+    path: Path, length: int, kind: "np.dtype[Any] | None" = None
+) -> "np.memmap[Any, np.dtype[Any]]":
+    """Map an array that `new_array` made, to be read.
+
+    Args:
+        path: the file.
+        length: rows that it must have.
+        kind: of its values; None: floats.
+
+    Raises:
+        RunError: the file is damaged, or holds another array.
+    """
+    with reading_kept(path):
+        array: np.memmap[Any, np.dtype[Any]] = np.load(path, mmap_mode="r", allow_pickle=False)
+        right = np.issubdtype(array.dtype, np.floating) if kind is None else array.dtype == kind
+        if not right or not array.ndim or len(array) != length:
+            raise ValueError(f"{array.dtype} {array.shape} in place of {length} rows")
+    return array
+
+
+@contextmanager
+def reading_kept(path: Path) -> Iterator[None]:
+    """Say in one message that a file that is kept to save time is damaged, whatever the reason.
+
+    Raises:
+        RunError: in place of what its reader raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise RunError(
+            f"{path}: what was kept there is damaged ({error}). Delete this file; the same command makes it "
+            "anew."
+        ) from error
 
 
 def remove_left_over(directory: Path) -> None:

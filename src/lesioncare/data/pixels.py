@@ -17,7 +17,7 @@ import numpy.typing as npt
 from torch import Tensor, from_numpy
 from torchvision.transforms.v2 import functional
 
-from lesioncare.data.partial import new_array, partial_file, remove_left_over
+from lesioncare.data.partial import new_array, open_array, partial_file, remove_left_over
 from lesioncare.data.table import ImageTable
 from lesioncare.data.workers import usable_cores
 from lesioncare.errors import DataError, RunError
@@ -96,10 +96,15 @@ class KeptPixels:
         self._open: dict[int, npt.NDArray[Any]] = {}
 
     def read(self, position: int) -> DecodedImage:
-        """Give the image of a frame position."""
+        """Give the image of a frame position.
+
+        Raises:
+            RunError: a file is damaged.
+        """
         number, row = divmod(self._rows[position], IMAGES_IN_FILE)
         if number not in self._open:
-            self._open[number] = np.load(self._files[number], mmap_mode="r")
+            images = min(IMAGES_IN_FILE, len(self._rows) - number * IMAGES_IN_FILE)
+            self._open[number] = open_array(self._files[number], images, _kind(self.size))
         kept = self._open[number][row]
         height, width = kept["file_size"].tolist()
         return DecodedImage(from_numpy(np.array(kept["pixels"])), (height, width))

@@ -111,7 +111,7 @@ class Manifest(_Record):
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise ModelError(f"{path}: {place}: {first['msg']}. Export the run again.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(
                 f"{path}: cannot be read ({error}). Give the folder that lesioncare export made."
             ) from error

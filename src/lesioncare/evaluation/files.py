@@ -1,12 +1,13 @@
 """Writing one file so that a reader sees the old or the new content, never half of it."""
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
 from lesioncare.errors import RunError
 
-__all__ = ["write_file"]
+__all__ = ["read_seconds", "write_file"]
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -24,3 +25,12 @@ def write_file(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def read_seconds(path: Path) -> dict[str, float]:
+    """Read wall seconds by part of the work; none where the file is damaged, for no result needs them."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {str(part): float(seconds) for part, seconds in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return {}

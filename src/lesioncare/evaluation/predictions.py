@@ -208,6 +208,6 @@ def _boxes(frame: pd.DataFrame, path: Path) -> tuple[NDArray[np.float64], ...]:
     for row, text in enumerate(frame["boxes"].tolist()):
         try:
             boxes.append(np.asarray(json.loads(text), dtype=np.float64).reshape(-1, 4))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise RunError(f"{path}, row {row + 1}, column 'boxes': {text!r} is no list of boxes.") from error
     return tuple(boxes)

@@ -2,8 +2,6 @@
 
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +11,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, NonNegativeInt
 
 from lesioncare.errors import RunError
 from lesioncare.evaluation.files import write_file
@@ -34,7 +32,7 @@ class _Record(BaseModel):
     config: dict[str, Any]
     classes: tuple[str, ...]
     rare: tuple[str, ...]
-    train_counts: dict[str, int]
+    train_counts: dict[str, NonNegativeInt]
     seconds: dict[str, float]
     versions: dict[str, str]
     n_images: int
@@ -186,9 +184,11 @@ class RunResult:
         maps = _read(directory / "maps.npz", _load_maps) if record.has_maps else None
         values = record.model_dump(exclude={"n_images", "has_maps", "n_validation"})
         try:
-            return cls(**values, history=history, predictions=predictions, maps=maps, validation=validation)
+            result = cls(**values, history=history, predictions=predictions, maps=maps, validation=validation)
         except RunError as error:
             raise RunError(f"{directory}: {error} {_REMEDY}") from error
+        _read(directory / "result.json", lambda _: result.prior)  # made of options, which may be anything
+        return result
 
 
 def _npz(maps: NDArray[np.float16]) -> bytes:
@@ -202,8 +202,12 @@ def _read(path: Path, load: Callable[[Path], _T]) -> _T:
         return load(path)
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file, so this is no finished run. {_REMEDY}") from error
-    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RunError(f"{path}: the file is damaged ({error}). {_REMEDY}") from error
+    except Exception as error:  # a file may hold anything, and its readers say it in as many ways
+        raise RunError(f"{path}: the file is damaged ({_in_one_line(error)}). {_REMEDY}") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _load_record(path: Path) -> _Record:
@@ -218,7 +222,11 @@ def _load_predictions(path: Path, images: int) -> Predictions:
 
 
 def _load_history(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path)
+    history = pd.read_csv(path)
+    if "epoch" not in history.columns:
+        raise ValueError("no column 'epoch'")
+    history.astype(float)  # which raises where there is a word
+    return history
 
 
 def _load_maps(path: Path) -> NDArray[np.float16]:

@@ -66,10 +66,11 @@ def run_comparison(
     _check(cells, place)
     todo = [cell for cell in cells if not RunDirectory(directory / cell.path).complete]
     if not todo and place.record.exists() and place.read()[0] == plan:
-        return Comparison.load(directory)
+        return _ended(place, own_cache=cache_dir is None)
     context = _prepare(plan, todo, place, cache_dir or place.features)
     context = dataclasses.replace(context, drop_weights=drop_weights)
     place.write(plan, Protocol.now(command, repr(runner)))
+    place.pairs.unlink(missing_ok=True)  # written last: where it is, the tables are of all cells
     _add_seconds(place, "prepare", time.perf_counter() - start)
     session = _Session(context, progress, len(cells))
     failed = _train(todo, session, runner)
@@ -83,6 +84,16 @@ def run_comparison(
         remove_cache(place.features)
     _add_seconds(place, "compare", time.perf_counter() - start)
     return dataclasses.replace(comparison, seconds=place.read_seconds())
+
+
+def _ended(place: ComparisonDirectory, *, own_cache: bool) -> Comparison:
+    """Give a comparison whose cells are all there; do what a kill after the last of them has left undone."""
+    comparison = Comparison.load(place.path)
+    if not place.pairs.exists():
+        comparison.save_tables()
+    if own_cache:
+        remove_cache(place.features)
+    return comparison
 
 
 @dataclass(frozen=True)

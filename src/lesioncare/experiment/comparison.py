@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import pandas as pd
 
-from lesioncare.errors import ConfigError, RunError
+from lesioncare.errors import RunError
 from lesioncare.evaluation import ArmComparison, ArmPredictions, RunResult, compare_arms
 from lesioncare.evaluation import Cell as CellPredictions
-from lesioncare.evaluation.files import write_file
+from lesioncare.evaluation.files import read_seconds, write_file
 from lesioncare.experiment.plan import Cell, ComparisonConfig
 from lesioncare.experiment.protocol import Protocol
 from lesioncare.training import RunDirectory
@@ -46,6 +46,11 @@ class ComparisonDirectory:
         return self.path / "splits.csv"
 
     @property
+    def pairs(self) -> Path:
+        """The differences between the arms, the last of the tables."""
+        return self.path / "pairs.csv"
+
+    @property
     def features(self) -> Path:
         """The frozen features, until the comparison is complete."""
         return self.path / "features"
@@ -74,15 +79,12 @@ class ComparisonDirectory:
             return ComparisonConfig.from_json(record["plan"]), Protocol.model_validate(record["protocol"])
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: holds no comparison. Give the --output of `compare`.") from error
-        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        except Exception as error:  # a file of json may hold anything
             raise RunError(f"{self.record}: is damaged ({error}). Run the comparison again.") from error
 
     def read_seconds(self) -> dict[str, float]:
         """Read the seconds; none where nothing was measured."""
-        try:
-            return dict(json.loads(self.seconds.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return {}
+        return read_seconds(self.seconds)
 
 
 @dataclass(frozen=True, eq=False)

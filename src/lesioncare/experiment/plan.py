@@ -140,10 +140,11 @@ def read_plan(path: Path) -> dict[str, Any]:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file. Check --config.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: needs a mapping with `table` and `arms`, but holds {settings!r:.80}.")
+        kind = type(settings).__name__  # not its content: names that stand for others may make that endless
+        raise ConfigError(f"{path}: needs a mapping with `table` and `arms`, but holds a {kind}.")
     check_keys(settings, _TOP, str(path))
     return _anchored(settings, path.parent)
 

@@ -32,11 +32,9 @@ def command_line(config: Mapping[str, Any]) -> str:
     if not all(isinstance(section, Mapping) for section in sections) or "table" not in config["data"]:
         return ""
     lines = [shlex.join(["lesioncare", "train", str(config["data"]["table"])])]
-    for name in (*_SECTIONS, *_LATER):
+    for name in (*_SECTIONS, *(name for name in _LATER if isinstance(config.get(name), Mapping))):
         words = [
-            word
-            for option, value in config.get(name, {}).items()
-            for word in _option(f"{name}.{option}", value)
+            word for option, value in config[name].items() for word in _option(f"{name}.{option}", value)
         ]
         lines.append(shlex.join(words))
     return " \\\n    ".join(line for line in lines if line)

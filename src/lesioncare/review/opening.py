@@ -1,12 +1,14 @@
 """Beginning a review, or going on with one."""
 
 import gc
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lesioncare.boxes import BoxSet
 from lesioncare.boxes.formats import read_boxes
-from lesioncare.errors import ReviewError
+from lesioncare.errors import LesionCareError, ReviewError
 from lesioncare.review.reviewing import Review
 from lesioncare.review.store import create_store, fingerprint
 
@@ -48,15 +50,35 @@ def open_review(
             boxset = read_boxes(boxes, format, image_root=needs_images)
             if not boxset.images:
                 raise ReviewError(f"{boxes}: holds no image, so there is nothing to review.")
-            create_store(path, boxset, fingerprint(boxes))
-    review = Review(path, independent=independent)
-    if review.store.meta["boxes"] != fingerprint(boxes):
+            _create(path, boxset, fingerprint(boxes))
+    review = _opened(path, independent)
+    if review.store.meta.get("boxes") != fingerprint(boxes):
         review.close()
         raise ReviewError(
             f"{boxes}: has changed since {path} was begun. Put the old file back, or begin another review "
             "with --review NEW."
         )
     return review
+
+
+def _create(path: Path, boxset: BoxSet, boxes_file: str) -> None:
+    try:
+        create_store(path, boxset, boxes_file)
+    except sqlite3.Error as error:
+        raise ReviewError(
+            f"{path}: cannot be written ({error}). Name a file in another folder with --review."
+        ) from error
+
+
+def _opened(path: Path, independent: bool) -> Review:
+    try:
+        return Review(path, independent=independent)
+    except LesionCareError:
+        raise
+    except Exception as error:  # a file may hold anything
+        raise ReviewError(
+            f"{path}: the review is damaged ({error}). Name another file with --review."
+        ) from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 from torch import nn
 
 from lesioncare.data import ImageDataset, ImageTable, eval_transform
-from lesioncare.errors import LesionCareError, RunError
+from lesioncare.errors import LesionCareError, ModelError, RunError
 from lesioncare.evaluation import Predictions, RunResult
 from lesioncare.training.config import DataConfig, TrainConfig
 from lesioncare.training.directory import RunDirectory
@@ -37,8 +37,8 @@ def load_run(directory: Path) -> TrainedRun:
     """Read a finished run.
 
     Raises:
-        RunError: the directory holds no finished run.
-        ModelError: the weights are damaged or do not fit.
+        RunError: the directory holds no finished run, or its weights are damaged or do not fit.
+        ModelError: its model cannot be built.
     """
     run = RunDirectory(directory)
     if not run.holds_run:
@@ -59,6 +59,8 @@ def load_run(directory: Path) -> TrainedRun:
     model = build_model(config.model, len(result.classes), load_weights=False)
     try:
         model.network.load_state_dict(read_weights(run.weights))
+    except ModelError as error:
+        raise RunError(f"{error} Train the run again.") from error
     except RuntimeError as error:
         raise RunError(f"{run.weights}: the weights do not fit the run's model. Train it again.") from error
     model.network.to(choose_device(config.schedule.accelerator)).eval()

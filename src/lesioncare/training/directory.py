@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
-from lesioncare.errors import RunError
+from lesioncare.errors import ConfigError, RunError
 from lesioncare.training.config import TrainConfig
 
 __all__ = ["RunDirectory", "check_run", "open_run", "versions"]
@@ -28,6 +28,7 @@ _MADE_HERE = {
 """All that a run's directory may hold if it is to be deleted for another run."""
 _WITHOUT_EFFECT = {("schedule", "workers")}
 """Options that may change between the sessions of a run: its results do not depend on them."""
+_DAMAGED = "Give the directory of another run, or train again into a new one."
 _LIBRARIES = ("lesioncare", "torch", "timm", "torchvision", "pytorch-lightning")
 
 
@@ -108,7 +109,10 @@ class RunDirectory:
         Raises:
             RunError: the directory has no readable config.json.
         """
-        return TrainConfig.build(**_read_json(self.config))
+        try:
+            return TrainConfig.build(**_read_json(self.config))
+        except ConfigError as error:
+            raise RunError(f"{self.config}: is damaged ({error}). {_DAMAGED}") from error
 
 
 def check_run(config: TrainConfig, path: Path, *, overwrite: bool = False) -> RunDirectory:
@@ -171,12 +175,13 @@ def versions() -> dict[str, str]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path}: cannot be read ({error}). Give the directory of a run made by lesioncare."
         ) from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path}: is not the configuration of a run.")
+    is_run = isinstance(content, dict) and content.keys() >= _PARTS
+    if not isinstance(content, dict) or (is_run and not all(isinstance(p, dict) for p in content.values())):
+        raise RunError(f"{path}: is not the configuration of a run. {_DAMAGED}")
     return content
 
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lesioncare.data import EpochSampler, ImageDataset, collate
 from lesioncare.data.dataset import Batch, Item, Key
-from lesioncare.data.partial import new_array, partial_file, remove_left_over
+from lesioncare.data.partial import new_array, open_array, partial_file, reading_kept, remove_left_over
 from lesioncare.data.pixels import file_key
 from lesioncare.data.workers import FEW_IMAGES, auto_workers, reporting_dead_workers
 from lesioncare.errors import ModelError, RunError
@@ -46,7 +46,8 @@ class FeatureDataset(Dataset[Item]):
         self._labels = images.table.labels
         self._positions = images.positions
         self._rows = np.arange(len(images.positions))
-        self._features = [np.load(_features_file(directory, view), mmap_mode="r") for view in range(views)]
+        files = [_features_file(directory, view) for view in range(views)]
+        self._features = [open_array(path, len(images.positions)) for path in files]
         boxes = boxes_fingerprint(images)
         self._boxes = [_KeptBoxes(_boxes_file(directory, view, boxes)) for view in range(views)]
 
@@ -81,10 +82,13 @@ class _KeptBoxes:
     """The boxes of one view: of all images in a row, taken apart by their number."""
 
     def __init__(self, path: Path) -> None:
-        with np.load(path) as archive:
+        with reading_kept(path), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             self._ends = np.cumsum(archive["counts"])
             self._boxes = torch.from_numpy(archive["boxes"])
             self._weights = torch.from_numpy(archive["weights"])
+            total = self._ends[-1] if len(self._ends) else 0
+            if self._boxes.shape != (total, 4) or self._weights.shape != (total,):
+                raise ValueError("boxes and their counts disagree")
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
         own = slice(int(self._ends[row - 1]) if row else 0, int(self._ends[row]))

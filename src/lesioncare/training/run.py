@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +22,11 @@ from lesioncare.data.dataset import Batch
 from lesioncare.data.workers import reporting_dead_workers
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.evaluation import Predictions, RunResult
-from lesioncare.evaluation.files import write_file
+from lesioncare.evaluation.files import read_seconds, write_file
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import find_layer, make_guide
 from lesioncare.training.averaging import WeightAverage
+from lesioncare.training.checkpoints import reading_checkpoint, restoring
 from lesioncare.training.compilation import CompiledTrunk, compile_trunk, refusing_to_compile
 from lesioncare.training.config import TrainConfig
 from lesioncare.training.cut import CutModel
@@ -244,15 +244,14 @@ def _fit(
         treatment=parts.treatment,
     )
     module.train()  # a function of one's own may give its network in evaluation mode
-    # A file that is no whole archive, as a disk's failure may leave one: then begin anew.
-    checkpoint = str(run.checkpoint) if zipfile.is_zipfile(run.checkpoint) else None
-    with resumable(run.path), refusing_to_compile():
+    with resumable(run.path), refusing_to_compile(), restoring(run.checkpoint, trainer) as checkpoint:
         trainer.fit(module, datamodule=feed, ckpt_path=checkpoint, weights_only=True)
     if config.schedule.select == "best":
-        best = torch.load(run.best, map_location="cpu", weights_only=True)
-        module.load_state_dict(best["state_dict"])
-        if average is not None:
-            average.give_to(module.network, best)
+        with reading_checkpoint(run.best):
+            best = torch.load(run.best, map_location="cpu", weights_only=True)
+            module.load_state_dict(best["state_dict"])
+            if average is not None:
+                average.give_to(module.network, best)
     elif average is not None:
         average.give_to(module.network)
     if config.schedule.grad_checkpointing:
@@ -409,7 +408,7 @@ class _Clock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self.seconds = read_seconds(path)
 
     def add(self, name: str, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds

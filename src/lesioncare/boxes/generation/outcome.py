@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from lesioncare.boxes.box import Box
 from lesioncare.boxes.generation.maker import Found
 from lesioncare.errors import RunError
 
@@ -36,12 +37,19 @@ class Outcome:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Outcome":
-        """Undo `as_json`."""
-        found, (width, height) = fields["found"], fields["size"]
+        """Undo `as_json`.
+
+        Raises:
+            Exception: of any kind; the fields are of no outcome.
+        """
+        image, found, (width, height) = fields["image"], fields["found"], fields["size"]
+        if not isinstance(image, str) or min(width, height) < 1:
+            raise ValueError("no image")
         if found is not None:
             x1, y1, x2, y2 = found["corners"]
             found = Found((x1, y1, x2, y2), found["score"])
-        return cls(fields["image"], (width, height), found)
+            Box(image, *found.corners, score=found.score)  # which refuses what is no box
+        return cls(image, (width, height), found)
 
 
 class PartialFile:
@@ -94,12 +102,13 @@ class PartialFile:
         self._file.seek(0)
         text = self._file.read()
         whole = text.rfind(b"\n") + 1
-        self._file.truncate(whole)
         lines = text[:whole].splitlines()
+        if lines or not _line(header).startswith(text):
+            self._check(b"".join(lines[:1]), header)  # before anything is cut off: it may be another's file
+        self._file.truncate(whole)
         if not lines:
             self._write(_line(header))
             return {}
-        self._check(lines[0], header)
         outcomes = [self._parse(number, line) for number, line in enumerate(lines[1:], 2)]
         return {one.image: one for one in outcomes}
 
@@ -123,7 +132,7 @@ class PartialFile:
     def _parse(self, number: int, line: bytes) -> Outcome:
         try:
             return Outcome.from_json(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # a line may hold anything
             where = f"{self._path}, line {number}"
             raise RunError(f"{where}: damaged ({error}). Remove the file to begin anew.") from error
 

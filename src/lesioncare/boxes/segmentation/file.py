@@ -108,7 +108,7 @@ def read_spec(path: Path) -> SegmenterSpec:
             mirrored=bool(fields.get("mirrored", False)),
             card=dict(fields["card"]),
         )
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path}: its description of the network is damaged ({error}).") from error
 
 

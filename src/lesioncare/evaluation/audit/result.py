@@ -199,7 +199,7 @@ class AuditResult:
             )
         except FileNotFoundError as error:
             raise RunError(f"{error.filename}: no such file, so this is no audit. {_REMEDY}") from error
-        except (OSError, ValueError, TypeError, LookupError) as error:
+        except Exception as error:  # a file may hold anything
             raise RunError(f"{directory}: the audit there is damaged ({error}). {_REMEDY}") from error
 
 

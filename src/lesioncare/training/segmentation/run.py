@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from lesioncare.boxes.segmentation.file import build_network
 from lesioncare.data import EpochSampler
 from lesioncare.errors import ConfigError, DataError, ModelError, RunError
 from lesioncare.evaluation.files import write_file
-from lesioncare.training.checkpoints import WholeFiles
+from lesioncare.training.checkpoints import WholeFiles, restoring
 from lesioncare.training.epochs import epoch_progress
 from lesioncare.training.models import read_weights
 from lesioncare.training.module import Feed
@@ -256,7 +255,6 @@ def _fit(
     trainer: pl.Trainer, module: SegmenterModule, batches: Batches, checks: Batches | None, work: Path
 ) -> None:
     checkpoint = work / CHECKPOINT
-    resume = str(checkpoint) if zipfile.is_zipfile(checkpoint) else None
-    with resumable(work):
+    with resumable(work), restoring(checkpoint, trainer) as resume:
         trainer.fit(module, datamodule=Feed(batches, checks), ckpt_path=resume, weights_only=True)
     module.network.cpu()
