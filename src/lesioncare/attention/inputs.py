@@ -128,6 +128,8 @@ def guided_by_masks(
         DataError: the numbers of images, masks and weights differ, a mask has another size than the image or
             a value outside [0, 1], or a weight is not in [0, 1]; the message names the image.
     """
+    if isinstance(masks, Tensor) and not masks.ndim:
+        raise DataError("Expected masks of shape [N, H, W], but got a single number.")
     _check_length("masks", len(masks), images)
     given = [index for index, mask in enumerate(masks) if mask is not None]
     trusted = _mask_weights(images, weights)[given]

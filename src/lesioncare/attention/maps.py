@@ -10,7 +10,7 @@ from lesioncare.attention.cam import closed_form_cam, head_gradient_cams
 from lesioncare.attention.options import GuideOptions
 from lesioncare.attention.tap import Pass
 from lesioncare.attention.target import Target
-from lesioncare.errors import ModelError
+from lesioncare.errors import DataError, ModelError
 
 __all__ = ["class_maps", "input_gradient", "onto"]
 
@@ -33,8 +33,13 @@ def class_maps(
 
     Raises:
         ModelError: a layer did not run, or no graph was recorded where one is needed.
+        DataError: there is no such class; looked at on the CPU alone, for a GPU would have to be waited for.
     """
     logits = passes[0].logits
+    if classes.device.type == "cpu" and len(classes):
+        low, high = classes.aminmax()
+        if int(low) < 0 or int(high) >= logits.shape[1]:
+            raise DataError(f"Expected classes in [0, {logits.shape[1]}), but got {classes.tolist()}.")
     rival = _rival(logits[rows], classes) if options.evidence == "contrast" else None
     features = [_features(watched, target) for watched, target in zip(passes, targets, strict=True)]
     cams: list[Tensor | None] = [

@@ -84,9 +84,9 @@ class Regions:
             dtype: their floating type.
 
         Raises:
-            DataError: not of shape [B, H, W].
+            DataError: not of shape [B, H, W], or without any pixel.
         """
-        if masks.ndim != 3:
+        if masks.ndim != 3 or 0 in masks.shape[1:]:
             raise DataError(f"Expected masks of shape [B, H, W], but got {list(masks.shape)}.")
         placed = masks.to(device=device, dtype=dtype, non_blocking=masks.device.type == "cpu")
         size = (int(masks.shape[-2]), int(masks.shape[-1]))

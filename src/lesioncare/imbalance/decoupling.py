@@ -38,6 +38,8 @@ def norm_scales(weight: Tensor, tau: float) -> Tensor:
     """Give (g / |w_c|)^tau of each class, [C]; see `tau_normalise`."""
     if not 0 <= tau <= 1:
         raise ConfigError(f"Expected `tau` to be in [0, 1], but got {tau}.")
+    if weight.ndim < 2:
+        raise ConfigError(f"Expected a weight of shape [C, K], but got {list(weight.shape)}.")
     norms = weight.detach().flatten(1).double().norm(dim=1)
     usable = norms > 0
     mean = norms[usable].log().mean().exp() if bool(usable.any()) else norms.new_ones(())

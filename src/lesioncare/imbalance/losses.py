@@ -56,13 +56,21 @@ class ClassificationLoss(nn.Module):
         """Give L(z, c) of every class c, [N, C]."""
         raise NotImplementedError
 
+    def _check_classes(self, logits: Tensor) -> None:
+        """Of each class a loss keeps a number, or a row of them."""
+        for numbers in self.buffers():
+            if len(numbers) != logits.shape[1]:
+                raise DataError(f"Expected logits of {len(numbers)} classes, but got {list(logits.shape)}.")
+
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Give the loss of a batch.
 
         Raises:
-            DataError: the target is neither classes [N] nor distributions [N, C].
+            DataError: the logits are not [N, C], or the target is neither classes [N] in [0, C) (of which the
+                range is looked at on the CPU alone) nor distributions [N, C].
         """
         _check(logits, target)
+        self._check_classes(logits)
         losses = self.per_class(_at_least_float32(logits))
         hard = target.ndim == 1
         each = losses.gather(1, target[:, None]).squeeze(1) if hard else (target * losses).sum(1)
@@ -315,12 +323,21 @@ class SeesawLoss(ClassificationLoss):
 
 
 def _check(logits: Tensor, target: Tensor) -> None:
+    if logits.ndim != 2 or not logits.shape[1]:
+        raise DataError(f"Expected logits of shape [N, C], but got {list(logits.shape)}.")
     classes = target.ndim == 1 and len(target) == len(logits) and not target.is_floating_point()
     if not classes and not (target.shape == logits.shape and target.is_floating_point()):
         raise DataError(
             "Expected a target of integers [N] or of shares [N, C], but got "
             f"{target.dtype} of shape {list(target.shape)} for logits {list(logits.shape)}."
         )
+    # On a GPU this would wait for it in every step.
+    if classes and target.device.type == "cpu" and target.numel() and not _within(target, logits.shape[1]):
+        raise DataError(f"Expected classes in [0, {logits.shape[1]}), but got {target.tolist()}.")
+
+
+def _within(target: Tensor, classes: int) -> bool:
+    return int(target.min()) >= 0 and int(target.max()) < classes
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lesioncare.errors import ConfigError
+from lesioncare.errors import ConfigError, DataError
 
 Patch = tuple[int, int, int, int]
 Corners = tuple[float, float, float, float]
@@ -85,7 +85,16 @@ class Mixer:
 
         Raises:
             ConfigError: CutMix got what has no height and width.
+            DataError: the labels are no classes, or not as many as the images.
         """
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise DataError(
+                f"Expected int64 labels of shape [{len(images)}], but got {labels.dtype} "
+                f"of {list(labels.shape)}."
+            )
+        # On a GPU this would wait for it in every step.
+        if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:
+            raise DataError(f"Expected classes in [0, {self.num_classes}), but got {labels.tolist()}.")
         targets = functional.one_hot(labels, self.num_classes).to(torch.float32)
         batch = MixBatch(images, targets, labels, boxes, weights)
         lam = float(generator.beta(self.alpha, self.alpha))
