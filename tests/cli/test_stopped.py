@@ -12,6 +12,7 @@ KEPT = "stopped. Every decision is kept; the same command goes on from here."
 COMMANDS = {
     "audit": ("audit {run}", "training.apply.load_run", ANEW),
     "boxes check": ("boxes check b.csv", "boxes.formats.read_boxes", ANEW),
+    "boxes control": ("boxes control b.csv c.json --images images", "boxes.formats.read_boxes", ANEW),
     "boxes convert": ("boxes convert b.csv c.json", "boxes.formats.read_boxes", ANEW),
     "boxes make": ("boxes make images --method border -o b.json", "boxes.generation.make_boxes", GOES_ON),
     "boxes review": ("boxes review b.csv --images images --no-browser", "review.serve.serve", KEPT),
