@@ -179,3 +179,12 @@ def test_control_moves_the_boxes_and_keeps_the_rest(table, tmp_path):
         run("control", table, tmp_path / "d.csv", "--images", tmp_path / "photos")
     with pytest.raises(DataError, match="--images"):
         run("control", table, tmp_path / "e.csv")
+
+
+def test_control_says_how_much_it_still_covers_and_keeps_the_true_boxes(table, tmp_path):
+    output = run("control", table, tmp_path / "c.csv", "--images", tmp_path / "photos", "--place", "centre")
+    # (1, 2, 30, 40) and (15.5, 6, 44.5, 44) share 14.5 x 34 of 29 x 38
+    assert "They cover 45% of the true boxes on average; 0% touch none, 0% cover more than half" in output
+    with pytest.raises(ConfigError, match="would be lost"):
+        run("control", table, table, "--images", tmp_path / "photos", "--overwrite")
+    assert table.read_text() == TABLE

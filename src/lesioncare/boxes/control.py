@@ -1,7 +1,7 @@
-"""Boxes for a control: of the same sizes, but not where the lesions are.
+"""Boxes for a control: of the same sizes, wherever the lesions are.
 
-An arm of a comparison that learns from these boxes has all that the attention loss does to a network, except
-for the lesions. What it gains is not gained by looking at them.
+An arm of a comparison that learns from these boxes has all that the attention loss does to a network, but
+knows no lesion. What it gains is not gained by looking at them.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from lesioncare.errors import ConfigError, DataError
 
 Place = Literal["anywhere", "centre"]
 
-__all__ = ["Place", "control_boxes"]
+__all__ = ["Place", "control_boxes", "covered_shares"]
 
 
 def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -> BoxSet:
@@ -46,6 +46,20 @@ def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -
         spot = rng.random(2) if place == "anywhere" else (0.5, 0.5)
         boxes.append(_moved(box, size, (float(spot[0]), float(spot[1]))))
     return replace(boxset, boxes=tuple(replace(box, source=f"control, {place}") for box in boxes))
+
+
+def covered_shares(true: BoxSet, moved: BoxSet) -> list[float]:
+    """How much of each true box its moved one still covers, in [0, 1]: 0 is no overlap, 1 is no control.
+
+    Args:
+        true: the boxes before.
+        moved: the same boxes, in the same order, of `control_boxes`.
+    """
+    shares = []
+    for a, b in zip(true.boxes, moved.boxes, strict=True):
+        width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
+        shares.append(max(0.0, width) * max(0.0, height) / a.area)
+    return shares
 
 
 def _moved(box: Box, size: Size, spot: tuple[float, float]) -> Box:

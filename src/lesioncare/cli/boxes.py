@@ -26,7 +26,8 @@ EXAMPLES = (
 CONTROL_EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "lesioncare boxes control boxes.csv anywhere.csv --images photos/\n\n"
-    "and in the plan of a comparison, beside an arm of the true boxes:\n\n"
+    "and in the plan of a comparison (`lesioncare compare --config plan.yaml`), beside an arm of the true "
+    "boxes:\n\n"
     "  care-all, boxes anywhere: {attention: care-all, boxes: anywhere.csv}"
 )
 EXIT_FINDINGS = 1
@@ -116,16 +117,19 @@ def control(
         bool, typer.Option("--overwrite", help="Replace a file or a folder of boxes that is there.")
     ] = False,
 ) -> None:
-    """Move every box elsewhere in its image: the control for what attention gains.
+    """Put every box anywhere in its image, wherever the lesion is: the control for what attention gains.
 
-    An arm of `lesioncare compare` that learns from these boxes has all that the attention loss does, except
-    for the lesions. Only what the true boxes gain above it is gained by looking at the lesion.
+    An arm of `lesioncare compare` that learns from these boxes has all that the attention loss does, but
+    knows no lesion. Only what the true boxes gain above it is gained by looking at the lesion. Large boxes
+    cannot move far: how much of the true boxes the new ones cover is said.
     """
-    from lesioncare.boxes.control import control_boxes  # noqa: PLC0415  as below
+    from lesioncare.boxes.control import control_boxes, covered_shares  # noqa: PLC0415  as below
     from lesioncare.boxes.formats import check_target, read_boxes, write_boxes  # noqa: PLC0415
     from lesioncare.boxes.formats.folder import ImageFolder  # noqa: PLC0415
-    from lesioncare.cli.boxes_show import show_converted  # noqa: PLC0415
+    from lesioncare.cli.boxes_show import show_converted, show_covered  # noqa: PLC0415
 
+    if target.resolve() == source.resolve():
+        raise ConfigError(f"{target}: the true boxes would be lost. Name another file.")
     check_target(target, None, overwrite=overwrite)
     boxset = read_boxes(
         source, from_format, image_root=images, columns=_columns(columns), components=components
@@ -134,8 +138,10 @@ def control(
         unsized = [image for image, size in boxset.images.items() if size is None]
         boxset = boxset.with_sizes(ImageFolder(images).sizes(unsized))
     moved = control_boxes(boxset, place, seed=seed)
+    covered = covered_shares(boxset, moved)
     losses = write_boxes(moved, target, None, image_root=images, overwrite=overwrite)
     show_converted(moved, losses, target)
+    show_covered(covered)
 
 
 @boxes_app.command(epilog=EXAMPLES)

@@ -19,7 +19,15 @@ MOST_FINDINGS = 50
 DISTRUSTED = 0.5
 """Boxes of a lower score are to be looked at."""
 
-__all__ = ["show_converted", "show_findings", "show_made", "show_sheet", "show_skipped", "show_stats"]
+__all__ = [
+    "show_converted",
+    "show_covered",
+    "show_findings",
+    "show_made",
+    "show_sheet",
+    "show_skipped",
+    "show_stats",
+]
 
 
 def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
@@ -98,6 +106,18 @@ def show_stats(stats: BoxStats) -> None:
             table.add_row(title, *_cells(spread))
     if stats.boxes:
         console.print(table)
+
+
+def show_covered(shares: Sequence[float]) -> None:
+    """Print how much of the true boxes those of a control cover."""
+    if not shares:
+        return
+    count = len(shares)
+    none, half = sum(share == 0 for share in shares), sum(share > 0.5 for share in shares)
+    _line(
+        f"They cover {sum(shares) / count:.0%} of the true boxes on average; {none / count:.0%} touch none, "
+        f"{half / count:.0%} cover more than half: the larger the boxes, the weaker the control."
+    )
 
 
 def show_findings(boxset: BoxSet, findings: Sequence[Finding]) -> None:

@@ -65,10 +65,14 @@ def check(
     from lesioncare.cli.show import show_path  # noqa: PLC0415
     from lesioncare.data import Columns  # noqa: PLC0415
     from lesioncare.data.quality import check_table  # noqa: PLC0415
-    from lesioncare.evaluation.files import write_file  # noqa: PLC0415
+    from lesioncare.evaluation.files import HTML, refuse_foreign, write_file  # noqa: PLC0415
     from lesioncare.rawtable import read_header  # noqa: PLC0415
     from lesioncare.report.data_check import build_check_page  # noqa: PLC0415
 
+    if output is not None:
+        refuse_foreign(output, HTML)
+    if findings is not None:
+        refuse_foreign(findings, b"kind,row,other_row,detail")
     guessed = Columns.guess(read_header(table))
     columns = replace(
         guessed,

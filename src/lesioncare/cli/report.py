@@ -59,6 +59,10 @@ def write(
     title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
 ) -> None:
     """Write the report of finished runs, or of a comparison, as one HTML file that needs nothing else."""
+    from lesioncare.evaluation.files import HTML, refuse_foreign  # noqa: PLC0415  these load torch
+
+    if output is not None:
+        refuse_foreign(output, HTML)
     if any((given / "comparison.json").exists() for given in runs):
         _report_comparison(runs, output, title)
         return

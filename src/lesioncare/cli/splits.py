@@ -16,6 +16,9 @@ EXAMPLES = (
 )
 
 
+_COLUMNS = ["image", "label", "group", "fold"]
+
+
 def splits(
     table: options.Table,
     folds: Annotated[int, typer.Option(help="How many folds.")] = 5,
@@ -34,10 +37,12 @@ def splits(
 
     from lesioncare.cli.show import show_folds, show_path  # noqa: PLC0415
     from lesioncare.data import table_folds  # noqa: PLC0415
-    from lesioncare.evaluation.files import write_file  # noqa: PLC0415
+    from lesioncare.evaluation.files import refuse_foreign, write_file  # noqa: PLC0415
     from lesioncare.training import DataConfig  # noqa: PLC0415
     from lesioncare.training.inputs import read_table  # noqa: PLC0415
 
+    if output is not None:
+        refuse_foreign(output, ",".join(_COLUMNS).encode())
     columns = options.column_options(
         image=image_column, label=label_column, group=group_column, split=None, box=None, unit="auto"
     )
@@ -50,5 +55,5 @@ def splits(
     show_folds(counts, [len(set(loaded.groups[rows])) for rows in members])
     if output is not None:
         frame = loaded.frame.assign(label=np.array(loaded.classes)[loaded.labels], fold=fold)
-        write_file(output, frame[["image", "label", "group", "fold"]].to_csv(index=False).encode())
+        write_file(output, frame[_COLUMNS].to_csv(index=False).encode())
         show_path("Folds", output)

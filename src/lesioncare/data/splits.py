@@ -202,7 +202,7 @@ def _set_aside(table: ImageTable, positions: Ints, validation: float, seed: int)
         return positions, np.empty(0, dtype=np.int64)
     labels, groups = table.labels[positions], table.groups[positions]
     n_folds = round(1 / validation)
-    remedy = "Set another part aside, or none (validation 0)."
+    remedy = "Set another part aside, or none (--validation 0)."
     try:
         folds = _deal(labels, groups, n_folds, seed)
     except ValueError as error:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from lesioncare.errors import RunError
 
-__all__ = ["read_seconds", "write_file"]
+__all__ = ["HTML", "read_seconds", "refuse_foreign", "write_file"]
+
+HTML = b"<!doctype html"
+"""How a page begins, in small letters."""
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -25,6 +28,29 @@ def write_file(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def refuse_foreign(path: Path, begins: bytes) -> None:
+    """Refuse a target that is there and not of the kind that will be written; to be called before the work.
+
+    What a command wrote before may be replaced by what it writes now. A user's table or image may not.
+
+    Args:
+        path: the file to be written.
+        begins: how a file of that kind begins, in small letters.
+
+    Raises:
+        RunError: it begins otherwise, or is a folder.
+    """
+    try:
+        with path.open("rb") as file:
+            own = file.read(256).lstrip().lower().startswith(begins)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error}). Name another file.") from error
+    if not own:
+        raise RunError(f"{path}: is there, and is no file that this command wrote. Name another file.")
 
 
 def read_seconds(path: Path) -> dict[str, float]:

@@ -138,7 +138,8 @@ def leak_sentence(leak: Leak | None, what: str) -> str:
     if not leak.shared:
         return "No lesion or patient has two images." if of_group else "No two images look the same."
     numbers = f"{text.count(leak.shared)} of {text.count(leak.images)} images"
-    leaked = f"{text.count(round(leak.leaked))} of them ({text.percent(leak.leaked / leak.images)} of all)"
+    images = round(leak.leaked)  # the mean over the folds' dealing
+    leaked = f"{text.count(images)} of them ({text.percent(images / leak.images)} of all)"
     split = f"a random {leak.folds}-fold split of single images would test {leaked}"
     if of_group:
         return (
