@@ -40,7 +40,7 @@ TIMM = {
     "cait": _case("cait_xxs24_224", 64, img_size=64, embed_dim=48, depth=3),
     "coat": _case("coat_lite_tiny", 128, img_size=128),
     "convit": _case("convit_tiny", 64, img_size=64, depth=3, local_up_to_layer=2),
-    "convmixer": _case("convmixer_768_32", dim=64, depth=4),
+    "convmixer": _case("convmixer_768_32", 28),
     "convnext": _case("test_convnext"),
     "cpubone": _case("cpubone_nano"),
     "crossvit": _case("crossvit_tiny_240", 240),
@@ -142,7 +142,7 @@ TORCHVISION = {
     "densenet": _case("densenet121", 64),
     "efficientnet": _case("efficientnet_b0"),
     "googlenet": _case("googlenet", 64, init_weights=False),
-    "inception": _case("inception_v3", 224, init_weights=False),
+    "inception": _case("inception_v3", 299, init_weights=False),
     "maxvit": _case(
         "MaxVit", 64, input_size=(64, 64), stem_channels=16, partition_size=2, head_dim=8,
         block_channels=[16, 16, 32, 32], block_layers=[1, 1, 1, 1], stochastic_depth_prob=0.0,
