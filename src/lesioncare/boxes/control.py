@@ -41,11 +41,12 @@ def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -
         size = boxset.images[box.image]
         if size is None:
             raise DataError(
-                f"The size of {box.image!r} is not known. Give the folder of the images (--images)."
+                f"The size of {box.image!r} is not known: the file does not tell it, and no such image was "
+                "read. Give the folder of the images (--images)."
             )
-        spot = rng.random(2) if place == "anywhere" else (0.5, 0.5)
-        boxes.append(_moved(box, size, (float(spot[0]), float(spot[1]))))
-    return replace(boxset, boxes=tuple(replace(box, source=f"control, {place}") for box in boxes))
+        right, down = rng.random(2).tolist() if place == "anywhere" else (0.5, 0.5)
+        boxes.append(replace(_moved(box, size, (right, down)), source=f"control, {place}"))
+    return replace(boxset, boxes=tuple(boxes))
 
 
 def covered_shares(true: BoxSet, moved: BoxSet) -> list[float]:

@@ -125,7 +125,6 @@ def control(
     """
     from lesioncare.boxes.control import control_boxes, covered_shares  # noqa: PLC0415  as below
     from lesioncare.boxes.formats import check_target, read_boxes, write_boxes  # noqa: PLC0415
-    from lesioncare.boxes.formats.folder import ImageFolder  # noqa: PLC0415
     from lesioncare.cli.boxes_show import show_converted, show_covered  # noqa: PLC0415
 
     if target.resolve() == source.resolve():
@@ -134,14 +133,10 @@ def control(
     boxset = read_boxes(
         source, from_format, image_root=images, columns=_columns(columns), components=components
     )
-    if images is not None:
-        unsized = [image for image, size in boxset.images.items() if size is None]
-        boxset = boxset.with_sizes(ImageFolder(images).sizes(unsized))
     moved = control_boxes(boxset, place, seed=seed)
-    covered = covered_shares(boxset, moved)
     losses = write_boxes(moved, target, None, image_root=images, overwrite=overwrite)
     show_converted(moved, losses, target)
-    show_covered(covered)
+    show_covered(covered_shares(boxset, moved))
 
 
 @boxes_app.command(epilog=EXAMPLES)

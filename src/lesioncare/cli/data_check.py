@@ -64,7 +64,7 @@ def check(
     from lesioncare.cli.data_show import show_check  # noqa: PLC0415  these load torch
     from lesioncare.cli.show import show_path  # noqa: PLC0415
     from lesioncare.data import Columns  # noqa: PLC0415
-    from lesioncare.data.quality import check_table  # noqa: PLC0415
+    from lesioncare.data.quality import FINDING_COLUMNS, check_table  # noqa: PLC0415
     from lesioncare.evaluation.files import HTML, refuse_foreign, write_file  # noqa: PLC0415
     from lesioncare.rawtable import read_header  # noqa: PLC0415
     from lesioncare.report.data_check import build_check_page  # noqa: PLC0415
@@ -72,7 +72,7 @@ def check(
     if output is not None:
         refuse_foreign(output, HTML)
     if findings is not None:
-        refuse_foreign(findings, b"kind,row,other_row,detail")
+        refuse_foreign(findings, ",".join(FINDING_COLUMNS).encode())
     guessed = Columns.guess(read_header(table))
     columns = replace(
         guessed,

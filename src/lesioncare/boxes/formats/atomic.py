@@ -23,12 +23,17 @@ def check_file(path: Path, *, overwrite: bool) -> None:
         raise DataError(f"{path}: already there. Name another file, or give --overwrite to replace it.")
 
 
-def check_folder(path: Path, replaces: Collection[str] | None) -> None:
+def check_folder(
+    path: Path,
+    replaces: Collection[str] | None,
+    remedy: str = "give --overwrite (overwrite=True) to replace its boxes",
+) -> None:
     """Refuse a path where something would be lost.
 
     Args:
         path: the folder to be written.
         replaces: suffixes of the files that may be deleted with the folder they are in; None keeps all.
+        remedy: what else than another name would help, for the message.
 
     Raises:
         DataError: there is a file, or a folder with something in it that may not be deleted.
@@ -38,10 +43,7 @@ def check_folder(path: Path, replaces: Collection[str] | None) -> None:
     if not path.is_dir() or not any(path.iterdir()):
         return
     if replaces is None:
-        raise DataError(
-            f"{path}: already there and not an empty folder. Name another, or give --overwrite "
-            "(overwrite=True) to replace its boxes."
-        )
+        raise DataError(f"{path}: already there and not an empty folder. Name another, or {remedy}.")
     # Whoever names the folder of the photographs by mistake must not lose them.
     kept = sorted(str(file.relative_to(path)) for file in _files(path) if file.suffix.lower() not in replaces)
     if kept:

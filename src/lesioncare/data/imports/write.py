@@ -96,9 +96,7 @@ def import_dataset(
     settings = settings or Settings()
     if settings.rule.finding is not None and not layout.multi_label:
         raise ConfigError(f"--label-rule: in {name} every image has one label already. Leave the option out.")
-    if output.is_dir() and any(output.iterdir()):
-        raise DataError(f"{output}: already there and not an empty folder. Name another, or remove it.")
-    check_folder(output, None)
+    check_folder(output, None, "remove it")
     tree = Tree(path)
     found = layout.read(tree, settings)
     _check(found, tree)

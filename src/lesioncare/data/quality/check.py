@@ -27,7 +27,10 @@ _LEAST_LOG_SIZE, _LEAST_GREY = 0.03, 2.0
 NO_CONTRAST = 2.0
 """Standard deviation of grey, of 255, below which an image shows nothing."""
 
-__all__ = ["DataCheck", "check_table", "outliers"]
+FINDING_COLUMNS = ["kind", "row", "other_row", "detail"]
+"""How the columns of `DataCheck.records` begin."""
+
+__all__ = ["FINDING_COLUMNS", "DataCheck", "check_table", "outliers"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class DataCheck:
         """The findings with rows and images, for a file of one's own; the images' names may tell patients."""
         names = dict(zip(self.rows["row"], self.rows["image"], strict=True))
         cells = [(one.kind, *[*one.rows, None, None][:2], one.detail) for one in self.findings]
-        frame = pd.DataFrame(cells, columns=["kind", "row", "other_row", "detail"])
+        frame = pd.DataFrame(cells, columns=FINDING_COLUMNS)
         for rows, images in (("row", "image"), ("other_row", "other_image")):
             frame[images] = frame[rows].map(names)
             frame[rows] = frame[rows].astype("Int64")
