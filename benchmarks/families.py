@@ -134,7 +134,7 @@ def taught(
     The third part tells from where to where the CARE loss went.
     """
     arguments, labels, boxes = batch
-    height, width = first_image(arguments, {}).shape[2:]
+    _, (height, width) = first_image(arguments, {}, None)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
     def watched(always: bool = False) -> Tensor:

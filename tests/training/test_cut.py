@@ -47,6 +47,14 @@ def test_auto_cuts_timms_models_at_their_last_stage_but_one(name):
     assert cut.frozen(EXAMPLE).ndim == 4
 
 
+def test_auto_cuts_a_vision_transformer_between_two_blocks():
+    """Its `forward` also takes a mask of attention and whether it is causal; both keep their defaults."""
+    network = timm.create_model("test_vit3", num_classes=3, img_size=64)
+    cut = assert_cut(network, "auto")
+    assert cut.layer == "blocks.7"
+    assert cut.frozen(EXAMPLE).ndim == 3
+
+
 def test_a_named_layer_of_torchvision():
     cut = assert_cut(torchvision.models.resnet18(num_classes=3), "layer3.0")
     assert cut.frozen(EXAMPLE).shape == (2, 256, 4, 4)

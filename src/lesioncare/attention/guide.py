@@ -40,7 +40,8 @@ class AttentionGuide:
             Of several, in a list, each has its map, and L_att is the weighted mean of their losses.
         layer_weights: what each of several layers weighs, >= 0; scaled to the sum 1. Equal if not given.
         alpha: weight of the attention loss, in [0, 1].
-        image_size: (H, W) that boxes refer to; the size of the model's input if not given.
+        image_size: (H, W) that boxes refer to; the size of the model's input if not given. A model that takes
+            tokens in place of images needs it.
         options: any field of `GuideOptions`, by name.
 
     Example:
@@ -229,6 +230,7 @@ class AttentionGuide:
             layout=lambda: self.targets[index].layout,
             before=self._find,
             input_gradient=input_gradient,
+            image_size=self.image_size,
         )
 
     def _take(self) -> Sequence[Pass]:
@@ -244,7 +246,10 @@ class AttentionGuide:
 
     def _find(self, model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         if not self._targets:
-            self._targets = tuple(find_target(model, arguments, named, layer) for layer in self._layers)
+            self._targets = tuple(
+                find_target(model, arguments, named, layer, image_size=self.image_size)
+                for layer in self._layers
+            )
 
     def _guided(
         self,

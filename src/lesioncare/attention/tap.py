@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from lesioncare.attention.fused import attention_differentiable_twice
-from lesioncare.attention.layout import Layout
+from lesioncare.attention.layout import Layout, Size
 from lesioncare.errors import ModelError
 
 __all__ = ["Pass", "first_image", "logits_of", "tap"]
@@ -21,7 +21,8 @@ class Pass:
     """What one forward pass showed.
 
     Attributes:
-        image: the batch of images that the model was called with, [N, C, H, W].
+        image: the batch of images that the model was called with, [N, C, H, W]; or what stands for it, such
+            as tokens, where the images' size was told.
         logits: what it answered, [N, C].
         features: the target layer's outputs as maps [N, K, h, w], one for each time that the layer ran.
     """
@@ -44,6 +45,7 @@ def tap(
     layout: Callable[[], Layout] = Layout,
     before: Before | None = None,
     input_gradient: bool = False,
+    image_size: Size | None = None,
 ) -> Iterator[list[Pass]]:
     """Capture the model's logits and a layer's output while the block runs; the hooks go at its end, always.
 
@@ -57,11 +59,12 @@ def tap(
         layout: gives how the layer's output becomes a map; asked when the layer has run.
         before: runs once, at the beginning of the first pass, with the model's arguments.
         input_gradient: make the image require a gradient, so that one can be taken with respect to it.
+        image_size: (H, W) of the images, for a model that is called with something else, such as tokens.
 
     Yields:
         The passes, filled as the model runs.
     """
-    capture = _Capture(layer, layout, before, input_gradient)
+    capture = _Capture(layer, layout, before, input_gradient, image_size)
     try:
         capture.handles.append(model.register_forward_pre_hook(capture.begin, with_kwargs=True))
         capture.handles.append(model.register_forward_hook(capture.end))
@@ -81,12 +84,14 @@ class _Capture:
         layout: Callable[[], Layout],
         before: Before | None,
         input_gradient: bool,
+        image_size: Size | None,
     ) -> None:
         self.passes: list[Pass] = []
         self.handles: list[RemovableHandle] = []
         self.head = ExitStack()  # what holds between the layer and the end of the pass
         self._layer, self._layout, self._before = layer, layout, before
         self._input_gradient = input_gradient
+        self._image_size = image_size
         self._images: list[Tensor] = []
         self._features: list[Tensor] = []
 
@@ -96,7 +101,7 @@ class _Capture:
                 self._before(module, arguments, named)
             self.handles.append(self._layer().register_forward_hook(self.keep))
         self._leave_pass()  # one that failed
-        image = first_image(arguments, named)
+        image, _ = first_image(arguments, named, self._image_size)
         seen = image.detach().clone().requires_grad_() if self._input_gradient else image
         self._images.append(seen)
         if not self._input_gradient:
@@ -115,8 +120,8 @@ class _Capture:
         layout = self._layout()
         if not layout.describes(output):  # another run of a layer that is used in several places
             layout = Layout()
-        size = self._images[-1].shape[-2:]
-        self._features.append(layout.to_map(output, (size[0], size[1])))
+        _, size = first_image((self._images[-1],), {}, self._image_size)
+        self._features.append(layout.to_map(output, size))
         return layout.from_map(self._features[-1], output)
 
     def end(self, _module: nn.Module, _arguments: Arguments, output: Any) -> None:
@@ -128,16 +133,26 @@ class _Capture:
         self.head.close()
 
 
-def first_image(arguments: Arguments, named: Named) -> Tensor:
-    """Give the first argument that is a batch of images [N, C, H, W].
+def first_image(arguments: Arguments, named: Named, size: Size | None) -> tuple[Tensor, Size]:
+    """Give the first argument that is a batch of images [N, C, H, W], and (H, W).
+
+    Where there is none and a size is given, the first floating tensor stands for images of that size: the
+    part of a network behind a frozen one may take tokens.
 
     Raises:
         ModelError: there is none.
     """
-    for value in (*arguments, *named.values()):
-        if isinstance(value, Tensor) and value.ndim == 4:
-            return value
-    raise ModelError("Expected the model to be called with a batch of images [N, C, H, W], but got none.")
+    tensors = [value for value in (*arguments, *named.values()) if isinstance(value, Tensor)]
+    for value in tensors:
+        if value.ndim == 4:
+            return value, (int(value.shape[-2]), int(value.shape[-1]))
+    for value in tensors:
+        if size is not None and value.is_floating_point():
+            return value, size
+    raise ModelError(
+        "Expected the model to be called with a batch of images [N, C, H, W], but got none. For a model that "
+        "takes something else, tell the guide their size: image_size=(height, width)."
+    )
 
 
 def logits_of(output: Any) -> Tensor:

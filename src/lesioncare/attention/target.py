@@ -43,7 +43,12 @@ class Target:
 
 
 def find_target(
-    model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], layer: nn.Module | str | None = None
+    model: nn.Module,
+    arguments: tuple[Any, ...],
+    named: dict[str, Any],
+    layer: nn.Module | str | None = None,
+    *,
+    image_size: Size | None = None,
 ) -> Target:
     """Trace one forward pass in evaluation mode and find the target layer and the kind of head.
 
@@ -63,6 +68,7 @@ def find_target(
         arguments: positional arguments of one call of the model.
         named: keyword arguments of that call.
         layer: a module of the model or its dotted name, to use instead of searching.
+        image_size: (H, W) of the images, for a model that is called with something else, such as tokens.
 
     Raises:
         ModelError: the given layer is not part of the model, or no spatial map leads to the logits.
@@ -70,8 +76,8 @@ def find_target(
     given = None if layer is None else resolve_layer(model, layer)
     with torch.inference_mode(False), torch.enable_grad():
         calls, logits = trace(model, arguments, named)
-        image = first_image(arguments, named)
-        maps = _Maps(model, calls, logits, (int(image.shape[-2]), int(image.shape[-1])))
+        _, size = first_image(arguments, named, image_size)
+        maps = _Maps(model, calls, logits, size)
         found, layout = maps.search() if given is None else maps.last_of(*given)
         features = layout.to_map(found.output, maps.size)
         runs = [call for call in calls if call.module is found.module]

@@ -1,5 +1,6 @@
 """Cutting a network in two: a frozen part, whose features can be kept, and the part that learns."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,10 +68,13 @@ def split_behind(network: nn.Module, layer: str) -> tuple[nn.Module, nn.Module]:
         raise ModelError(
             f"The layer {layer!r} runs {len(calls)} times in one pass; the cut needs one that runs once."
         )
-    return (
+    parts = (
         fx.GraphModule(network, _graph_until(graph, calls[0])),
         fx.GraphModule(network, _graph_after(graph, calls[0], layer)),
     )
+    if hasattr(network, "num_prefix_tokens"):  # timm's word for how many tokens are no patches
+        parts[1].num_prefix_tokens = network.num_prefix_tokens
+    return parts
 
 
 class _Tracer(fx.Tracer):
@@ -85,8 +89,11 @@ class _Tracer(fx.Tracer):
 def _trace(network: nn.Module, layer: str) -> fx.Graph:
     parts = layer.split(".")
     ancestors = {".".join(parts[:length]) for length in range(1, len(parts))}
+    # What else `forward` takes keeps its default: a traced one would be an input of both parts.
+    others = list(inspect.signature(network.forward).parameters.values())[1:]
+    defaults = {other.name: other.default for other in others if other.default is not other.empty}
     try:
-        return _Tracer(ancestors).trace(network)
+        return _Tracer(ancestors).trace(network, concrete_args=defaults)
     except Exception as error:
         raise ModelError(
             f"The model cannot be cut behind {layer!r}: {error}. Choose another layer, or --freeze none."
@@ -118,6 +125,9 @@ def _graph_after(graph: fx.Graph, cut: fx.Node, layer: str) -> fx.Graph:
                     "Choose another layer, or train with --freeze none."
                 ) from error
         behind = behind or node is cut
+    # Parameters of the network itself that only the frozen part uses, as a ViT's position embedding.
+    for node in [node for node in second.nodes if node.op == "get_attr" and not node.users]:
+        second.erase_node(node)
     return second
 
 

@@ -110,7 +110,9 @@ class _Watcher:
         self._network = network
         self._size = image_size
         self._device = next(network.parameters()).device
-        self._guide = AttentionGuide(network, target_layer=target_layer, gradient="half")
+        self._guide = AttentionGuide(
+            network, target_layer=target_layer, image_size=image_size, gradient="half"
+        )
         self._has_maps = True
 
     def look(self, batch: Batch) -> _Part:

@@ -108,7 +108,8 @@ class Keeper:
             return False
         try:
             whole = find_target(self.network.model.network, (self.network.example,), {}, layer)
-            own = find_target(cut.trained, (cut.frozen(self.network.example),), {}, layer)
+            kept = cut.frozen(self.network.example)
+            own = find_target(cut.trained, (kept,), {}, layer, image_size=self.network.model.image_size)
         except ModelError:
             return False
         return whole.name == own.name
