@@ -184,9 +184,9 @@ def test_nothing_labelled(make):
     assert found.pairs_frame().empty
 
 
-def difference(low, high, p, p_corrected):
+def difference(low, high, p, p_corrected, by_seed=(0.11,)):
     values = ("rare_recall", 0.41, 0.52, 0.11, low, high, 90, 40)
-    return PairDifference(*values, p, p_corrected, 6, Spread((0.1, 0.12), (0.11,)))
+    return PairDifference(*values, p, p_corrected, 6, Spread((0.1, 0.12), by_seed))
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,17 @@ def difference(low, high, p, p_corrected):
             False,
             "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0), "
             "but not after correction for 6 comparisons (p 0.12).",
+        ),
+        (
+            difference(0.03, 0.19, 0.002, 0.012, (0.15, 0.07, 0.11)),
+            True,
+            "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0).",
+        ),
+        (
+            difference(0.03, 0.19, 0.002, 0.012, (0.365, -0.175, 0.14)),
+            False,
+            "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0), "
+            "but the seeds do not agree (-17.5 to +36.5).",
         ),
         (
             difference(-0.03, 0.19, 0.2, 1.0),

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from lesioncare.evaluation import Spread
 from lesioncare.report import text
 from lesioncare.report.comparison.answer import answers, best_sentence, chance
 from lesioncare.report.comparison.study import ComparisonStudy
@@ -13,8 +14,9 @@ from .comparisons import make_comparison
 def study(tmp_path):
     """Builds a study in which `better` differs from `plain` as told; other numbers are as they were."""
 
-    def build(**fields):
+    def build(by_seed=(0.071,), **fields):
         comparison = make_comparison(tmp_path, seeds=1)
+        fields["spread"] = Spread((), by_seed)
         found = comparison.statistics
         pair = "plain", "better"
         one = replace(found.pairs[pair]["rare_recall"], **fields)
@@ -51,6 +53,16 @@ def test_a_difference_that_correction_takes_away_is_not_shown(study):
     assert "is shown" not in said
     assert text.verdict(one.against_first("better", "rare_recall")) == "unshown"
     assert text.verdict_words(one.against_first("better", "rare_recall")) == "not after correction"
+
+
+def test_a_difference_that_a_seed_turns_round_is_not_shown(study):
+    one = study(**UP, by_seed=(0.152, -0.01), low=0.031, high=0.129, p_corrected=0.012, n_comparisons=3)
+    assert best_sentence(one, "rare_recall", "rare recall").endswith(
+        "No difference shown: +7.1 points (95\u202f% interval +3.1 to +12.9), but the seeds do not agree "
+        "(\u22121.0 to +15.2)."
+    )
+    assert text.verdict(one.against_first("better", "rare_recall")) == "unshown"
+    assert text.verdict_words(one.against_first("better", "rare_recall")) == "the seeds do not agree"
 
 
 def test_with_one_comparison_nothing_is_said_of_correction(study):

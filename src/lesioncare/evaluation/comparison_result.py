@@ -77,13 +77,30 @@ class PairDifference(Difference):
     spread: Spread
 
     @property
-    def shown(self) -> bool:
-        """Whether a difference may be claimed: the interval excludes 0, also after correction."""
+    def holds_corrected(self) -> bool:
+        """Whether the interval excludes 0, also after correction."""
         return self.excludes_zero and self.p_corrected is not None and self.p_corrected < SIGNIFICANCE
+
+    @property
+    def seeds_agree(self) -> bool:
+        """Whether the difference of each seed alone points the same way; one seed agrees with itself."""
+        return all(one * self.difference > 0 for one in self.spread.by_seed)
+
+    @property
+    def shown(self) -> bool:
+        """Whether a difference may be claimed: it holds after correction, and the seeds agree on its sign.
+
+        The interval knows of other patients, not of other trainings: in a large test part it is narrow, and
+        a difference that the next seed turns round would be claimed.
+        """
+        return self.holds_corrected and self.seeds_agree
 
     def _reservation(self) -> str:
         if self.shown:
             return ""
+        if self.holds_corrected:
+            least, most = (100 * limit(self.spread.by_seed) for limit in (min, max))
+            return f", but the seeds do not agree ({least:+.1f} to {most:+.1f})"
         comparisons = several(self.n_comparisons, "comparison")
         return f", but not after correction for {comparisons} (p {self.p_corrected:.2f})"
 
@@ -91,6 +108,7 @@ class PairDifference(Difference):
         """The fields as json values, whether a difference is shown, and the two standard deviations."""
         return super().to_dict() | {
             "excludes_zero": self.excludes_zero,
+            "seeds_agree": self.seeds_agree,
             "fold_sd": self.spread.fold_sd,
             "seed_sd": self.spread.seed_sd,
         }
@@ -150,7 +168,7 @@ class ArmComparison:
 _SINGLE = ("metric", "value", "low", "high", "fold_sd", "seed_sd", "n", "n_groups")
 _PAIR = (
     *("metric", "a", "b", "difference", "low", "high", "excludes_zero"),
-    *("p", "p_corrected", "n_comparisons", "shown", "fold_sd", "seed_sd", "n", "n_groups"),
+    *("p", "p_corrected", "n_comparisons", "seeds_agree", "shown", "fold_sd", "seed_sd", "n", "n_groups"),
 )
 
 

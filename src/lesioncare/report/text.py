@@ -2,7 +2,7 @@
 
 import math
 
-from lesioncare.evaluation import Difference, Interval
+from lesioncare.evaluation import Difference, Interval, PairDifference
 from lesioncare.evaluation.bootstrap import MIN_GROUPS
 from lesioncare.words import noun
 
@@ -107,7 +107,8 @@ def verdict_words(difference: Difference | None) -> str:
     if difference is not None and difference.n_groups < MIN_GROUPS:
         return f"too few groups ({difference.n_groups})"
     if difference is not None and difference.excludes_zero and not difference.shown:
-        return "not after correction"
+        corrected = isinstance(difference, PairDifference) and difference.holds_corrected
+        return "the seeds do not agree" if corrected else "not after correction"
     return _VERDICT_WORDS[verdict(difference)]
 
 

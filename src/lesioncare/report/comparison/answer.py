@@ -57,6 +57,9 @@ def _worth(one: PairDifference) -> str:
     if one.shown:
         after = f", also after {correction}" if many else f" ({chance(one.p_corrected)})"
         return f"The difference of {change} is shown{after}."
+    if one.holds_corrected:
+        seeds = f"{text.signed(min(one.spread.by_seed))} to {text.signed(max(one.spread.by_seed))}"
+        return f"No difference shown: {change}, but the seeds do not agree ({seeds})."
     if one.excludes_zero:
         return f"No difference shown after {correction}: {change}; its interval alone would leave out 0."
     return f"No difference shown: {change} may be chance."
