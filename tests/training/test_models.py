@@ -37,6 +37,19 @@ def test_a_timm_model_brings_its_own_size_and_normalisation():
     assert build("test_resnet", image_size=(48, 64)).image_size == (48, 64)
 
 
+def test_a_transformer_takes_images_of_another_size_with_the_weights_of_its_own(tmp_path):
+    """Its position embedding is stretched to the new grid, as timm does it; all else stays."""
+    stored = timm.create_model("test_vit3", num_classes=3)
+    save_file(stored.state_dict(), tmp_path / "w.safetensors")
+    model = build("test_vit3", image_size=(96, 64), weights=str(tmp_path / "w.safetensors"))
+    assert model.network(torch.rand(2, 3, 96, 64)).shape == (2, 3)
+    found, own = model.network.state_dict(), stored.state_dict()
+    changed = {name for name in own if not torch.equal(found[name], own[name])} - {"head.weight", "head.bias"}
+    assert changed == {"pos_embed"}
+    stored.set_input_size((96, 64))
+    torch.testing.assert_close(found["pos_embed"], stored.state_dict()["pos_embed"])
+
+
 def test_an_own_model_is_a_function_of_the_number_of_classes():
     model = build(OWN, 4)
     assert model.network(torch.rand(2, 3, 32, 32)).shape == (2, 4)
