@@ -60,8 +60,9 @@ def build_model(config: ModelConfig, num_classes: int, *, load_weights: bool = T
     data: dict[str, Any] = timm.data.resolve_model_data_config(network)  # type: ignore[no-untyped-call]
     own = int(data["input_size"][1]), int(data["input_size"][2])
     size = config.image_size or own
-    if size != own and hasattr(network, "set_input_size"):
-        network.set_input_size(img_size=size)  # a transformer's position embedding is of one size
+    resize: Any = getattr(network, "set_input_size", None)
+    if size != own and resize is not None:
+        resize(img_size=size)  # a transformer's position embedding is of one size
     _check_logits(config.name, network, size, num_classes)
     return BuiltModel(network, size, tuple(data["mean"]), tuple(data["std"]))
 
