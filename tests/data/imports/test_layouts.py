@@ -18,12 +18,13 @@ from lesioncare.errors import ConfigError, DataError
 from lesioncare.rawtable import read_header
 
 from .copies import COPIES, dicom, lines, mask, picture
+from .variants import VARIANTS
 
 
 @pytest.fixture
 def copy(tmp_path):
     def copy(name):
-        COPIES[name].make(tmp_path / "source")
+        (COPIES | VARIANTS)[name].make(tmp_path / "source")
         return tmp_path / "source"
 
     return copy
@@ -295,6 +296,37 @@ def test_an_official_val_part_is_the_test_part_where_there_is_no_other(copy, tmp
     done = import_dataset("tbx11k", copy("tbx11k"), tmp_path / "out")
     assert done.splits == {"train": 4, "test": 1}
     assert any(note.startswith("The official val part is the table's test part") for note in done.notes)
+
+
+@pytest.mark.parametrize(
+    ("there", "other", "told"),
+    [
+        ("{'xmin': 8, 'ymin': 16.5", "__import__('os').getcwd() or {'xmin': 8, 'ymin': 16.5", "no box"),
+        ("'xmin': 8, 'ymin': 16.5, ", "'ymin': 16.5, ", "no box"),
+        ("'xmin': 8, 'ymin': 16.5", "'xmin': 'far', 'ymin': 16.5", "finite number"),
+        ("tb,active_tb,tb", "tb,chronic_tb,tb", "no kind of tuberculosis"),
+        ("none,healthy", "none,well", "image_type 'well'"),
+        ("none,no_tb,none,healthy", "none,tb,active_tb,healthy", "box on an image without"),
+    ],
+)
+def test_rows_of_the_simplified_tbx11k_that_are_not_understood_are_refused(
+    copy, tmp_path, there, other, told
+):
+    source = copy("tbx11k simplified")
+    table = source / "tbx11k-simplified" / "data.csv"
+    table.write_text(table.read_text().replace(there, other, 1))
+    row = 2 if "none" in there else 4
+    with pytest.raises(DataError, match=rf"data\.csv, row {row}: .*{told}"):
+        import_dataset("tbx11k", source, tmp_path / "out")
+
+
+def test_the_kind_of_tuberculosis_may_be_in_another_column(copy, tmp_path):
+    source = copy("tbx11k simplified")
+    table = source / "tbx11k-simplified" / "data.csv"
+    text = table.read_text().replace("target,tb_type", "target,label")
+    table.write_text(text.replace("tb,active_tb,", "active_tb,tb,").replace("tb,latent_tb,", "latent_tb,tb,"))
+    done = import_dataset("tbx11k", source, tmp_path / "out")
+    assert labels(done) == VARIANTS["tbx11k simplified"].labels
 
 
 def test_a_mask_of_its_name_does_not_stand_for_an_image_that_is_missing(copy, tmp_path):

@@ -6,7 +6,7 @@ from lesioncare.data.imports.lesions import Scale, box_of_cells
 from lesioncare.data.imports.tree import Tree
 
 _NONE = "No Finding"
-_NATIVE = 1024
+_NATIVE = (1024, 1024)
 _TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")
 _BOX_NAMES = {"Infiltrate": "Infiltration"}  # the two tables differ
 _CORNERS = ["Bbox [x", "y", "w", "h]"]
@@ -47,13 +47,14 @@ def _boxes(tree: Tree, paths: dict[str, str]) -> list[Box]:
     if tree.find("BBox_List_2017.csv") is None:
         return []
     frame = tree.table(["BBox_List_2017.csv"], ["Image Index", "Finding Label", *_CORNERS])
-    scale, boxes = Scale(tree.root, _NATIVE), []
+    scale, boxes = Scale(tree.root), []
     for row, cells in frame.iterrows():
         path = paths.get(cells["Image Index"])
         if path is not None:
-            where, label = f"{frame.attrs['path']}, row {row}", _BOX_NAMES.get(cells["Finding Label"])
-            four = [cells[name] for name in _CORNERS]
-            boxes.append(scale(box_of_cells(where, path, four, label or cells["Finding Label"], sized=True)))
+            where = f"{frame.attrs['path']}, row {row}"
+            label = _BOX_NAMES.get(cells["Finding Label"], cells["Finding Label"])
+            box = box_of_cells(where, path, [cells[name] for name in _CORNERS], label, sized=True)
+            boxes.append(scale(box, _NATIVE))
     return boxes
 
 

@@ -1,0 +1,42 @@
+"""Miniature copies of layouts that are published in a second form, as popular copies of a data set are."""
+
+from pathlib import Path
+
+from .copies import Copy, lines, picture
+
+
+def tbx_simplified(root: Path) -> None:
+    base = root / "tbx11k-simplified"
+    lines(
+        base / "data.csv",
+        "fname,image_height,image_width,source,bbox,target,tb_type,image_type",
+        "h0001.png,512,512,train,none,no_tb,none,healthy",
+        "s0001.png,512,512,val,none,no_tb,none,sick_but_no_tb",
+        "tb0001.png,512,512,train,\"{'xmin': 8, 'ymin': 16.5, 'width': 32, 'height': 64}\",tb,active_tb,tb",
+        "tb0002.png,512,512,train,\"{'xmin': 8, 'ymin': 16, 'width': 32, 'height': 64}\",tb,active_tb,tb",
+        "tb0002.png,512,512,train,\"{'xmin': 80, 'ymin': 0, 'width': 8, 'height': 8}\",tb,latent_tb,tb",
+        "tb0003.png,512,512,val,\"{'xmin': 8, 'ymin': 16, 'width': 32, 'height': 64}\",tb,latent_tb,tb",
+    )
+    for seed, name in enumerate(("h0001", "s0001", "tb0001", "tb0002", "tb0003")):
+        side = 256 if name == "tb0003" else 512  # a copy that the user made smaller
+        picture(base / "images" / f"{name}.png", seed, (side, side))
+    picture(base / "test" / "tb0001.png", 9)
+
+
+_TBX = "tbx11k-simplified/images/"
+VARIANTS = {
+    "tbx11k simplified": Copy(
+        tbx_simplified,
+        {f"{_TBX}h0001.png": "health", f"{_TBX}s0001.png": "sick", f"{_TBX}tb0001.png": "active"}
+        | {f"{_TBX}tb0002.png": "active+latent", f"{_TBX}tb0003.png": "latent"},
+        None,
+        {f"{_TBX}h0001.png": "train", f"{_TBX}tb0003.png": "test"},
+        (
+            (f"{_TBX}tb0001.png", "active", (8, 16.5, 40, 80.5)),
+            (f"{_TBX}tb0002.png", "active", (8, 16, 40, 80)),
+            (f"{_TBX}tb0002.png", "latent", (80, 0, 88, 8)),
+            (f"{_TBX}tb0003.png", "latent", (4, 8, 20, 40)),
+        ),
+        "tbx11k-simplified/data.csv",
+    ),
+}
