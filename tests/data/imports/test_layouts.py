@@ -292,6 +292,15 @@ def test_a_rule_for_several_findings_is_refused_where_medmnist_has_one_label(cop
         import_dataset("medmnist", copy("medmnist"), tmp_path / "out", Settings(LabelRule("pneumonia")))
 
 
+def test_the_sample_of_chestxray14_is_compared_with_its_own_number_of_images(copy, tmp_path):
+    source = copy("chestxray14 sample")
+    # The archive has a copy of itself; each image counts once.
+    shutil.copytree(source / "sample" / "sample" / "images", source / "sample" / "images")
+    done = import_dataset("chestxray14", source, tmp_path / "out")
+    assert "images in the table: 4; published: 5606  <- differs" in done.lines()
+    assert done.n_images == 3
+
+
 def test_an_official_val_part_is_the_test_part_where_there_is_no_other(copy, tmp_path):
     done = import_dataset("tbx11k", copy("tbx11k"), tmp_path / "out")
     assert done.splits == {"train": 4, "test": 1}

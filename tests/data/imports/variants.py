@@ -23,8 +23,34 @@ def tbx_simplified(root: Path) -> None:
     picture(base / "test" / "tb0001.png", 9)
 
 
+def nih_sample(root: Path) -> None:
+    base = root / "sample"
+    lines(
+        base / "sample_labels.csv",
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+        "OriginalImageWidth,OriginalImageHeight,OriginalImagePixelSpacing_x,OriginalImagePixelSpacing_y",
+        "00000013_005.png,Emphysema|Infiltration|Pneumothorax,5,90013,060Y,M,AP,3056,2544,0.139,0.139",
+        "00000013_026.png,Cardiomegaly,26,90013,057Y,M,AP,2500,2048,0.168,0.168",
+        "00000017_001.png,No Finding,1,90017,077Y,M,AP,2500,2048,0.168,0.168",
+        "00000030_001.png,Atelectasis,1,90030,079Y,M,PA,2992,2991,0.143,0.143",
+    )
+    for seed, name in enumerate(("13_005", "13_026", "17_001", "30_001")):
+        picture(base / "sample" / "images" / f"000000{name}.png", seed)
+
+
+_NIH = "sample/sample/images/000000"
 _TBX = "tbx11k-simplified/images/"
 VARIANTS = {
+    "chestxray14 sample": Copy(
+        nih_sample,
+        {f"{_NIH}13_026.png": "Cardiomegaly", f"{_NIH}17_001.png": "No Finding"}
+        | {f"{_NIH}30_001.png": "Atelectasis"},
+        ((f"{_NIH}13_026.png",), (f"{_NIH}17_001.png",), (f"{_NIH}30_001.png",)),
+        {},
+        (),
+        "sample/sample_labels.csv",
+        ("90013", "90017", "90030"),
+    ),
     "tbx11k simplified": Copy(
         tbx_simplified,
         {f"{_TBX}h0001.png": "health", f"{_TBX}s0001.png": "sick", f"{_TBX}tb0001.png": "active"}
