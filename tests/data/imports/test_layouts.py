@@ -1,7 +1,10 @@
 """What only some layouts do: label rules, hashed patients, copies that are partial, doubled or damaged."""
 
+import io
 import json
 import shutil
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +226,37 @@ def test_medmnist_keeps_the_pixels(tmp_path, shape):
     assert (np.asarray(Image.open(tmp_path / "out/images/val_000001.png")) == images[1]).all()
     assert set(done.classes) == {NAMES["dermamnist"][0], NAMES["dermamnist"][6]}
     assert {count.published for count in done.counts} == set(COUNTS["dermamnist"].values())
+
+
+def test_medmnist_of_224_pixels_is_never_held_as_a_whole(tmp_path):
+    path, count = tmp_path / "dermamnist_224.npz", {"train": 300, "val": 50, "test": 50}
+    codes = {f"{part}_labels": np.arange(many, dtype=np.uint8)[:, None] % 7 for part, many in count.items()}
+    np.savez_compressed(
+        path, **codes, **{f"{part}_images": np.zeros((n, 224, 224, 3), np.uint8) for part, n in count.items()}
+    )  # 60 MB
+    tracemalloc.start()
+    try:
+        done = import_dataset("medmnist", path, tmp_path / "out")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (done.n_images, len(list((tmp_path / "out" / "images").iterdir()))) == (400, 400)
+    assert peak < 6e6  # of which one image is 150 kB
+
+
+@pytest.mark.parametrize("part", ["train_images", "test_images"])
+def test_an_archive_of_medmnist_s_that_ends_early_leaves_nothing(tmp_path, part):
+    path, parts = tmp_path / "dermamnist.npz", ("train", "val", "test")
+    arrays = {f"{name}_images": np.zeros((2, 28, 28, 3), np.uint8) for name in parts}
+    arrays |= {f"{name}_labels": np.zeros((2, 1), np.uint8) for name in parts}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            file = io.BytesIO()
+            np.save(file, array)
+            archive.writestr(f"{name}.npy", file.getvalue()[: -1 if name == part else None])
+    with pytest.raises(DataError, match=r"dermamnist\.npz: .*ends early"):
+        import_dataset("medmnist", path, tmp_path / "out")
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
 def test_chestmnist_takes_the_label_rule(tmp_path):
