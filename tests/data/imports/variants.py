@@ -38,6 +38,21 @@ def nih_sample(root: Path) -> None:
         picture(base / "sample" / "images" / f"000000{name}.png", seed)
 
 
+def vindr_resized(root: Path) -> None:
+    base = root / "vinbigdata"
+    lines(
+        base / "train.csv",
+        "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max,width,height",
+        "aa,Nodule/Mass,8,R1,100.0,200.0,500.0,800.0,2000,3000",
+        "aa,Nodule/Mass,8,R2,150.0,200.0,500.0,800.0,2000,3000",
+        "aa,No finding,14,R3,,,,,2000,3000",
+        *(f"bb,No finding,14,R{reader},,,,,2048,2048" for reader in (1, 2, 3)),
+    )
+    for seed, name in enumerate(("aa", "bb")):
+        picture(base / "train" / f"{name}.png", seed, (500, 500))  # squeezed, whatever it was
+
+
+_VINDR = "vinbigdata/train/"
 _NIH = "sample/sample/images/000000"
 _TBX = "tbx11k-simplified/images/"
 VARIANTS = {
@@ -50,6 +65,17 @@ VARIANTS = {
         (),
         "sample/sample_labels.csv",
         ("90013", "90017", "90030"),
+    ),
+    "vindr-cxr resized": Copy(
+        vindr_resized,
+        {f"{_VINDR}aa.png": "Nodule/Mass", f"{_VINDR}bb.png": "No finding"},
+        None,
+        {},
+        (  # a fourth across, a sixth down
+            (f"{_VINDR}aa.png", "Nodule/Mass", (25, 200 / 6, 125, 800 / 6)),
+            (f"{_VINDR}aa.png", "Nodule/Mass", (37.5, 200 / 6, 125, 800 / 6)),
+        ),
+        "vinbigdata/train.csv",
     ),
     "tbx11k simplified": Copy(
         tbx_simplified,
