@@ -1,13 +1,9 @@
 """What only some layouts do: label rules, hashed patients, copies that are partial, doubled or damaged."""
 
-import io
 import json
 import shutil
-import tracemalloc
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,22 +11,12 @@ from lesioncare.boxes.formats import read_boxes
 from lesioncare.data import Columns, load_table
 from lesioncare.data.checks import check_images
 from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
-from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.rawtable import read_header
 
 from .copies import COPIES, dicom, lines, mask, picture
 from .variants import VARIANTS
-
-
-@pytest.fixture
-def copy(tmp_path):
-    def copy(name):
-        (COPIES | VARIANTS)[name].make(tmp_path / "source")
-        return tmp_path / "source"
-
-    return copy
 
 
 def labels(done):
@@ -214,80 +200,6 @@ def test_images_of_task_3_are_not_of_task_1(copy, tmp_path):
     assert done.n_images == 2
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3)])
-def test_medmnist_keeps_the_pixels(tmp_path, shape):
-    from PIL import Image  # noqa: PLC0415
-
-    images = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
-    parts = {f"{part}_images": images for part in ("train", "val", "test")}
-    codes = {f"{part}_labels": np.array([[0], [6]], np.uint8) for part in ("train", "val", "test")}
-    np.savez(tmp_path / "dermamnist.npz", **parts, **codes)
-    done = import_dataset("medmnist", tmp_path / "dermamnist.npz", tmp_path / "out")
-    assert (np.asarray(Image.open(tmp_path / "out/images/val_000001.png")) == images[1]).all()
-    assert set(done.classes) == {NAMES["dermamnist"][0], NAMES["dermamnist"][6]}
-    assert {count.published for count in done.counts} == set(COUNTS["dermamnist"].values())
-
-
-def test_medmnist_of_224_pixels_is_never_held_as_a_whole(tmp_path):
-    path, count = tmp_path / "dermamnist_224.npz", {"train": 300, "val": 50, "test": 50}
-    codes = {f"{part}_labels": np.arange(many, dtype=np.uint8)[:, None] % 7 for part, many in count.items()}
-    np.savez_compressed(
-        path, **codes, **{f"{part}_images": np.zeros((n, 224, 224, 3), np.uint8) for part, n in count.items()}
-    )  # 60 MB
-    tracemalloc.start()
-    try:
-        done = import_dataset("medmnist", path, tmp_path / "out")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert (done.n_images, len(list((tmp_path / "out" / "images").iterdir()))) == (400, 400)
-    assert peak < 6e6  # of which one image is 150 kB
-
-
-@pytest.mark.parametrize("part", ["train_images", "test_images"])
-def test_an_archive_of_medmnist_s_that_ends_early_leaves_nothing(tmp_path, part):
-    path, parts = tmp_path / "dermamnist.npz", ("train", "val", "test")
-    arrays = {f"{name}_images": np.zeros((2, 28, 28, 3), np.uint8) for name in parts}
-    arrays |= {f"{name}_labels": np.zeros((2, 1), np.uint8) for name in parts}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            file = io.BytesIO()
-            np.save(file, array)
-            archive.writestr(f"{name}.npy", file.getvalue()[: -1 if name == part else None])
-    with pytest.raises(DataError, match=r"dermamnist\.npz: .*ends early"):
-        import_dataset("medmnist", path, tmp_path / "out")
-    assert [found.name for found in tmp_path.iterdir()] == [path.name]
-
-
-def test_chestmnist_takes_the_label_rule(tmp_path):
-    flags = np.zeros((3, 14), np.uint8)
-    flags[0, [0, 3]] = flags[1, 13] = 1
-    arrays = {f"{part}_images": np.zeros((3, 28, 28), np.uint8) for part in ("train", "val", "test")}
-    np.savez(
-        tmp_path / "chestmnist.npz", **arrays, **{f"{p}_labels": flags for p in ("train", "val", "test")}
-    )
-    done = import_dataset("medmnist", tmp_path / "chestmnist.npz", tmp_path / "out")
-    assert done.classes == {"hernia": 3, "no finding": 3}
-
-
-@pytest.mark.parametrize("kind", ["3D", "pickle", "no npz", "other arrays"])
-def test_other_npz_files_are_refused(tmp_path, kind):
-    path = tmp_path / "organmnist3d.npz"
-    arrays = {f"{part}_images": np.zeros((1, 28, 28, 28), np.uint8) for part in ("train", "val", "test")}
-    arrays |= {f"{part}_labels": np.zeros((1, 1), np.uint8) for part in ("train", "val", "test")}
-    if kind == "pickle":
-        arrays["train_images"] = np.array([{}], dtype=object)
-    if kind == "other arrays":
-        arrays = {"x": np.zeros(3)}
-    if kind == "no npz":
-        path.write_bytes(b"no")
-    else:
-        np.savez(path, **arrays)
-    with pytest.raises(DataError, match=r"organmnist3d\.npz"):
-        import_dataset("medmnist", path, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_faulty_coco_file_is_told_and_other_json_is_not_taken(copy, tmp_path):
     source = copy("coco")
     lines(source / "notes.json", json.dumps([1, 2]))
@@ -321,11 +233,6 @@ def test_one_finding_has_no_boxes_of_others(copy, tmp_path):
     assert found == [("train2017/b.jpg", "mass"), ("val2017/d.jpg", "mass")]
 
 
-def test_a_rule_for_several_findings_is_refused_where_medmnist_has_one_label(copy, tmp_path):
-    with pytest.raises(ConfigError, match="pneumoniamnist every image has one label already"):
-        import_dataset("medmnist", copy("medmnist"), tmp_path / "out", Settings(LabelRule("pneumonia")))
-
-
 def test_the_sample_of_chestxray14_is_compared_with_its_own_number_of_images(copy, tmp_path):
     source = copy("chestxray14 sample")
     # The archive has a copy of itself; each image counts once.
@@ -333,72 +240,6 @@ def test_the_sample_of_chestxray14_is_compared_with_its_own_number_of_images(cop
     done = import_dataset("chestxray14", source, tmp_path / "out")
     assert "images in the table: 4; published: 5606  <- differs" in done.lines()
     assert done.n_images == 3
-
-
-def sizes_apart(source):
-    """Take the original sizes out of the table, into the other file in which Kaggle's copies have them."""
-    table = source / "vinbigdata" / "train.csv"
-    frame = pd.read_csv(table, dtype=str, keep_default_na=False)
-    sizes = frame.drop_duplicates("image_id")[["image_id", "height", "width"]]
-    sizes.columns = ["image_id", "dim0", "dim1"]
-    frame.drop(columns=["height", "width"]).to_csv(table, index=False)
-    sizes.to_csv(source / "vinbigdata" / "train_meta.csv", index=False)
-    return source / "vinbigdata" / "train_meta.csv"
-
-
-def test_original_sizes_of_vindr_s_images_may_be_in_a_file_of_their_own(copy, tmp_path):
-    source = copy("vindr-cxr resized")
-    expected = import_dataset("vindr-cxr", source, tmp_path / "expected")
-    sizes_apart(source)
-    done = import_dataset("vindr-cxr", source, tmp_path / "out")
-    assert done.boxes.read_text() == expected.boxes.read_text()
-    assert any("brought from the size of the original" in note for note in done.notes)
-
-
-def test_boxes_of_vindr_s_on_copies_of_unknown_size_are_refused(copy, tmp_path):
-    source = copy("vindr-cxr resized")
-    sizes_apart(source).unlink()
-    with pytest.raises(DataError, match=r"train\.csv: .* original size of 1 images .* aa.*train_meta\.csv"):
-        import_dataset("vindr-cxr", source, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_boxes_of_vindr_s_outside_the_size_that_is_told_are_refused(copy, tmp_path):
-    source = copy("vindr-cxr resized")
-    sizes = sizes_apart(source)
-    sizes.write_text(sizes.read_text().replace("3000,2000", "500,500"))  # that of the copy
-    with pytest.raises(DataError, match=r"train\.csv, row 2: .*outside .*500 x 500"):
-        import_dataset("vindr-cxr", source, tmp_path / "out")
-
-
-@pytest.mark.parametrize(
-    ("readers", "single", "one"),
-    [
-        (("Edema", "Edema", "No finding"), "Edema", "Edema"),
-        (("Edema", "No finding", "No finding"), "No finding", "other"),
-        (("Edema", "Nodule/Mass", "No finding"), None, "other"),  # two see something, no two the same
-        (("Edema", "Nodule/Mass", "Cardiomegaly"), None, "other"),
-        (("Edema", "Edema", "Nodule/Mass"), "Edema", "Edema"),
-    ],
-)
-def test_two_of_three_readers_decide_whether_vindr_s_images_have_a_finding(tmp_path, readers, single, one):
-    dicom(tmp_path / "source" / "train" / "aa.dicom", "", 0)
-    dicom(tmp_path / "source" / "train" / "bb.dicom", "", 1)
-    rows = [
-        f"aa,R{number},{name}{',,,,' if name == 'No finding' else ',1,2,5,8'}"
-        for number, name in enumerate(readers)
-    ]
-    rows += [f"bb,R{number},No finding,,,," for number in range(3)]
-    lines(tmp_path / "source" / "train.csv", "image_id,rad_id,class_name,x_min,y_min,x_max,y_max", *rows)
-    for rule, expected in ((LabelRule(), single), (LabelRule("Edema"), one)):
-        out = tmp_path / f"{rule.finding}"
-        if rule.finding and "Edema" not in {single, one}:
-            continue  # no image has it
-        done = import_dataset("vindr-cxr", tmp_path / "source", out, Settings(rule))
-        assert labels(done).get("train/aa.dicom") == expected
-        left = "1 images on which no two readers say the same were left out."
-        assert (left in done.notes) == (expected is None)
-        assert done.n_boxes == (readers.count("Edema") if expected == "Edema" else 0)
 
 
 def test_an_official_val_part_is_the_test_part_where_there_is_no_other(copy, tmp_path):

@@ -1,7 +1,7 @@
 """VinDr-CXR's boxes, on the DICOM files or on copies of them in another size.
 
-Boxes are in pixels of the DICOM files. On a copy they are scaled by the original size, which its maker keeps in
-the table's columns width and height, or in train_meta.csv, where dim0 is the height.
+Boxes are in pixels of the DICOM files. On a copy they are scaled by the original size, which its maker keeps
+in the table's columns width and height, or in train_meta.csv, where dim0 is the height.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,8 +70,8 @@ def _refuse_unknown(frame: pd.DataFrame, images: Sequence[str]) -> None:
         raise DataError(
             f"{frame.attrs['path']}: boxes are in pixels of the DICOM files, and the original size of "
             f"{len(images)} images that are no DICOM is not known, first {images[0]}. Add train_meta.csv "
-            "with the columns image_id, dim0 (the original's height) and dim1 (its width), as Kaggle's copies "
-            "have it, or import the DICOM files."
+            "with the columns image_id, dim0 (the original's height) and dim1 (its width), as Kaggle's "
+            "copies have it, or import the DICOM files."
         )
 
 
