@@ -208,6 +208,13 @@ def test_a_box_of_another_class_is_not_the_image_s(load, folder, caplog, labels,
     assert (told in caplog.text) if told else not caplog.records
 
 
+def test_one_number_as_the_label_of_all_boxes_is_no_class(load, folder, caplog):
+    (folder / "boxes.csv").write_text("image,x1,y1,x2,y2,label\na,1,1,4,4,0\nb,2,1,4,4,0\n", encoding="utf-8")
+    table = load("image,label\na.png,0\nb.png,1\n", box_file=folder / "boxes.csv")
+    assert [len(boxes) for boxes in table.boxes.values()] == [1, 1]
+    assert not caplog.records
+
+
 def test_a_class_that_joins_findings_has_the_boxes_of_each(load, folder, caplog):
     (folder / "boxes.csv").write_text("image,x1,y1,x2,y2,label\na,1,1,4,4,x\na,2,1,4,4,y\n", encoding="utf-8")
     table = load("image,label\na.png,x+y\nb.png,y\n", box_file=folder / "boxes.csv")

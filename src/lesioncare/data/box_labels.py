@@ -11,32 +11,38 @@ from lesioncare.rawtable import first_few
 _LOG = logging.getLogger(__name__)
 _JOINED = re.compile(r"[+|]")
 
-__all__ = ["is_of_another_class", "own_boxes"]
+Labels = Callable[[str], str | None]
+"""The class of an image by its name; None, or "", where it has none."""
+
+__all__ = ["boxes_of_other_classes", "own_boxes"]
 
 
-def is_of_another_class(box: str | None, image: str | None, classes: Collection[str]) -> bool:
-    """Whether a box's label says that the box is not of its image's label.
+def boxes_of_other_classes(boxes: Sequence[Box], label_of: Labels, classes: Collection[str]) -> list[Box]:
+    """The boxes whose label says that they are not of their image's label.
 
     Only the name of another class says so: a name that is no class, as "lesion" or "opacity", may describe
     what the image has. A class that joins findings, as "active+latent" or "mass|edema", has those of each.
+    Where all boxes have one number as their label, as detectors of one class write it, it is no class.
 
     Args:
-        box: label of the box; None for none.
-        image: label of its image; None or "" for none.
+        boxes: of one file.
+        label_of: the class of each image.
         classes: all classes.
 
     Example:
-        >>> [is_of_another_class(box, "mass", ("edema", "mass")) for box in ("edema", "mass", "lesion", None)]
-        [True, False, False, False]
-        >>> is_of_another_class("active", "active+latent", ("active", "active+latent", "health"))
-        False
+        >>> boxes = [Box("a.png", 1, 1, 9, 9, label=name) for name in ("mass", "edema", "lesion", None)]
+        >>> [box.label for box in boxes_of_other_classes(boxes, lambda image: "mass", ("edema", "mass"))]
+        ['edema']
+        >>> boxes_of_other_classes(boxes, lambda image: "mass+edema", ("edema", "mass", "mass+edema"))
+        []
     """
-    return _differs(box, image) and box in classes
+    names = {box.label for box in boxes if box.label}
+    if len(names) == 1 and all(name.isdecimal() for name in names):
+        return []
+    return [box for box in boxes if box.label in classes and _differs(box, label_of)]
 
 
-def own_boxes(
-    boxes: Sequence[Box], label_of: Callable[[str], str | None], classes: Collection[str], source: Path
-) -> list[Box]:
+def own_boxes(boxes: Sequence[Box], label_of: Labels, classes: Collection[str], source: Path) -> list[Box]:
     """Leave out the boxes that are named after another class than their image's, and warn with their number.
 
     An attention loss pulls the map of the image's class into its boxes: not into that of another finding.
@@ -44,31 +50,32 @@ def own_boxes(
 
     Args:
         boxes: of a file, on images of the table.
-        label_of: the class of an image; None where it has none.
+        label_of: the class of each image.
         classes: of the table.
         source: the file, for messages.
     """
-    labels = {image: label_of(image) for image in dict.fromkeys(box.image for box in boxes)}
-    others = [box for box in boxes if is_of_another_class(box.label, labels[box.image], classes)]
+    others = boxes_of_other_classes(boxes, label_of, classes)
     if others:
         _LOG.warning(
             "%s: left out %d box(es) that are named after another class than their image's: %s. If they show "
             "what the image's class means, correct the label of the box or of the image.",
-            *(source, len(others), _told(others, labels)),
+            *(source, len(others), _told(others, label_of)),
         )
-    strange = [box for box in boxes if _differs(box.label, labels[box.image]) and box.label not in classes]
+    strange = [box for box in boxes if box.label not in classes and _differs(box, label_of)]
     if strange and any(box.label in classes for box in boxes):
         _LOG.warning(
             "%s: %d box(es) have a label that is no class of the table, beside others that have: %s. They "
             "are used as the lesions of their images; remove those of another finding.",
-            *(source, len(strange), _told(strange, labels)),
+            *(source, len(strange), _told(strange, label_of)),
         )
-    return [box for box in boxes if not is_of_another_class(box.label, labels[box.image], classes)]
+    left = set(map(id, others))
+    return [box for box in boxes if id(box) not in left]
 
 
-def _differs(box: str | None, image: str | None) -> bool:
-    return bool(box and image) and box not in {image, *_JOINED.split(image or "")}
+def _differs(box: Box, label_of: Labels) -> bool:
+    label = label_of(box.image)
+    return bool(box.label and label) and box.label not in {label, *_JOINED.split(label or "")}
 
 
-def _told(boxes: Sequence[Box], labels: dict[str, str | None]) -> str:
-    return first_few([f"{box.image!r} is {labels[box.image]!r}, its box {box.label!r}" for box in boxes], 3)
+def _told(boxes: Sequence[Box], label_of: Labels) -> str:
+    return first_few([f"{box.image!r} is {label_of(box.image)!r}, its box {box.label!r}" for box in boxes], 3)

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +222,7 @@ def load_table(
         boxes_read = _read_boxes(Path(box_file), table, image_root)
         try:
             trusted = [box for box in boxes_read if box.score >= min_score]
-            return table.with_boxes(own_boxes(trusted, table.label_of, names, Path(box_file)))
+            return table.with_boxes(own_boxes(trusted, cache(table.label_of), names, Path(box_file)))
         except DataError as error:
             raise DataError(f"{box_file}: {error}") from error
     if columns.box is not None:

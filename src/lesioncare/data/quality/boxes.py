@@ -14,7 +14,7 @@ from lesioncare.boxes.check import check_boxes
 from lesioncare.boxes.csv_format import BoxUnit, is_fraction
 from lesioncare.boxes.formats import read_boxes
 from lesioncare.boxes.formats.folder import stem_of
-from lesioncare.data.box_labels import is_of_another_class
+from lesioncare.data.box_labels import boxes_of_other_classes
 from lesioncare.data.quality.findings import Finding
 from lesioncare.data.quality.rows import CORNERS
 from lesioncare.data.quality.scan import Scan
@@ -57,12 +57,12 @@ def box_findings(
 
 
 def _other_classes(boxes: list[Box], rows: pd.DataFrame) -> Iterator[Finding]:
-    if "label" in rows.columns:
-        classes = set(rows["label"])
-        labels = dict(zip(rows["row"].astype(str), rows["label"], strict=True))
-        for box in boxes:
-            if is_of_another_class(box.label, label := labels.get(box.image), classes):
-                yield Finding("box", (int(box.image),), f"other class: {box.label}, the image is {label}")
+    if "label" not in rows.columns:
+        return
+    labels: dict[str, str] = dict(zip(rows["row"].astype(str), rows["label"], strict=True))
+    for box in boxes_of_other_classes(boxes, labels.get, set(labels.values())):
+        told = f"other class: {box.label}, the image is {labels[box.image]}"
+        yield Finding("box", (int(box.image),), told)
 
 
 def _of_file(path: Path, rows: pd.DataFrame, root: Path) -> tuple[list[Finding], list[Box]]:

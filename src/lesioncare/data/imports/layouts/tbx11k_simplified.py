@@ -54,8 +54,10 @@ def read_rows(tree: Tree) -> list[Row]:
             each other; the message names file and row.
     """
     frame = tree.table([CSV], _COLUMNS)
+    path = frame.attrs["path"]
     rows = [
-        _row(f"{frame.attrs['path']}, row {number}", cells.to_dict()) for number, cells in frame.iterrows()
+        _row(f"{path}, row {number}", {str(name): str(cell) for name, cell in cells.items()})
+        for number, cells in frame.iterrows()
     ]
     first: dict[str, Row] = {}
     for row in rows:
