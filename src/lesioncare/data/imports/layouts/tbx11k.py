@@ -67,7 +67,7 @@ def _read_simplified(tree: Tree, settings: Settings) -> Found:
     rows = read_rows(tree)
     paths, notes = tree.locate((row.image for row in rows), "images")
     of_image = {row.image: row for row in rows}
-    kinds = defaultdict(set)
+    kinds: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         kinds[row.image] |= {row.kind} if row.kind else set()
     records = [

@@ -43,10 +43,10 @@ def _read(tree: Tree, settings: Settings) -> Found:
             readings[split] = _agreed(tree.table(names, ["image_id", "class_name", *CORNERS]))
     findings = {image: found for one in readings.values() for image, found in one.findings.items()}
     paths, notes = tree.locate(findings)
-    # Whether an image has one certain finding is known of all: those without it are "other".
-    unsettled = (
-        set() if settings.rule.finding else {image for one in readings.values() for image in one.unsettled}
-    )
+    # Whether two readers name one certain finding is known of every image; the others are "other".
+    unsettled: set[str] = set()
+    if settings.rule.finding is None:
+        unsettled = {image for one in readings.values() for image in one.unsettled}
     settled = {image: findings[image] for image in paths if image not in unsettled}
     known = {name for found in findings.values() for name in found}
     labels, rule = settings.rule.apply(settled, _NONE, known)
@@ -79,7 +79,9 @@ def _agreed(frame: pd.DataFrame) -> _Readings:
     named: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for image, reader, name in zip(frame["image_id"], readers, frame["class_name"], strict=True):
         named[image][_NONE if name.lower() == _NONE.lower() else name].add(reader)
-    most = max((len(set().union(*said.values())) for said in named.values()), default=1)
+    most = max(
+        (len({reader for who in said.values() for reader in who}) for said in named.values()), default=1
+    )
     agreed = {
         image: {name for name, who in said.items() if len(who) >= min(_AGREE, most)}
         for image, said in named.items()
