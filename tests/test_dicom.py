@@ -105,6 +105,43 @@ def test_a_voi_lut_is_looked_up(save):
     assert grey(path) == [0, 10, 200, 255]
 
 
+def within(**fields):
+    """A sequence of one item."""
+    item = pydicom.Dataset()
+    for name, value in fields.items():
+        setattr(item, name, value)
+    return Sequence([item])
+
+
+@pytest.mark.parametrize("where", ["Shared", "PerFrame"])
+def test_rescale_and_window_of_enhanced_images_are_in_their_functional_groups(save, where):
+    groups = within(
+        PixelValueTransformationSequence=within(RescaleIntercept=-100, RescaleSlope=2, RescaleType="US"),
+        FrameVOILUTSequence=within(WindowCenter=300, WindowWidth=401, VOILUTFunction="LINEAR"),
+    )
+    path = save(RAMP, NumberOfFrames=1, **{f"{where}FunctionalGroupsSequence": groups})
+    # By hand: 200 is 2 * 200 - 100 = 300 units, and (300 - 299.5) / 400 + .5 of 255 is 127.8
+    assert grey(path) == [0, 0, 128, 255, 255, 255]
+    plain = {"RescaleIntercept": -100, "RescaleSlope": 2, "WindowCenter": 300, "WindowWidth": 401}
+    assert grey(path) == grey(save(RAMP, name="plain.dcm", **plain))
+
+
+def test_a_frame_s_own_window_counts_before_the_shared_one(save):
+    shared = within(
+        FrameVOILUTSequence=within(WindowCenter=9, WindowWidth=9),
+        PixelValueTransformationSequence=within(RescaleIntercept=0, RescaleSlope=1),
+    )
+    own = within(FrameVOILUTSequence=within(WindowCenter=200, WindowWidth=201))
+    path = save(RAMP, SharedFunctionalGroupsSequence=shared, PerFrameFunctionalGroupsSequence=own)
+    assert grey(path) == grey(save(RAMP, name="plain.dcm", WindowCenter=200, WindowWidth=201))
+
+
+def test_functional_groups_without_a_window_leave_the_image_as_it_is(save):
+    for groups in (Sequence([]), within(FrameVOILUTSequence=Sequence([]))):
+        path = save(np.array([[10, 20], [30, 40]], np.uint8), SharedFunctionalGroupsSequence=groups)
+        assert grey(path) == [10, 20, 30, 40]
+
+
 def test_colour_is_kept(save):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     assert (np.asarray(read_image(save(pixels))) == pixels).all()

@@ -1,6 +1,7 @@
 """Reading one DICOM file as 8-bit RGB, as a viewer would show it; pydicom is loaded when the first is read.
 
-DICOM: the standard PS3.3, sections C.7.6.3 (image pixels), C.11.1 (modality LUT) and C.11.2 (VOI LUT).
+DICOM: the standard PS3.3, sections C.7.6.3 (image pixels), C.7.6.16.2 (functional groups), C.11.1 (modality
+LUT) and C.11.2 (VOI LUT).
 """
 
 import struct
@@ -23,6 +24,11 @@ _DAMAGE = (
     *(OSError, ValueError, AttributeError, LookupError, TypeError, EOFError, NotImplementedError),
     *(RuntimeError, ArithmeticError, struct.error),
 )
+# "Enhanced" images keep in functional groups what others have at the top: C.7.6.16.2.9 and C.7.6.16.2.10.
+_FRAME_GROUPS = {
+    "PixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
+}
 
 __all__ = ["DICOM_SUFFIXES", "dicom_patient", "dicom_size", "is_dicom", "read_dicom"]
 
@@ -43,7 +49,8 @@ def read_dicom(path: Path, max_pixels: int) -> npt.NDArray[np.uint8]:
 
     A grey image goes through its modality LUT or rescale and its VOI LUT or window (the first one). Without
     either, up to 8 bits are taken as they are stored, and more are stretched from the darkest to the
-    brightest pixel, padding left out. MONOCHROME1 is inverted: 255 is bright.
+    brightest pixel, padding left out. MONOCHROME1 is inverted: 255 is bright. Of an "enhanced" image,
+    rescale and window are those of its functional groups.
 
     Args:
         path: the file.
@@ -59,6 +66,7 @@ def read_dicom(path: Path, max_pixels: int) -> npt.NDArray[np.uint8]:
     dataset = _open(path, pixels=True)
     _check_image(dataset, path, max_pixels)
     try:
+        _lift_frame_groups(dataset)
         grey = int(dataset.SamplesPerPixel) == 1 and dataset.PhotometricInterpretation != "PALETTE COLOR"
         scaled = 255 * _grey(dataset) if grey else _colour(dataset)
         image: npt.NDArray[np.uint8] = scaled.round().astype(np.uint8)
@@ -114,6 +122,15 @@ def _check_image(dataset: "Dataset", path: Path, max_pixels: int) -> None:
         )
     if width < 1 or height < 1 or width * height > max_pixels:
         raise DataError(f"{path}: the image claims {width}x{height} pixels; the limit is {max_pixels}.")
+
+
+def _lift_frame_groups(dataset: "Dataset") -> None:
+    """Put rescale and window of the only frame at the top, where pydicom looks; the frame's own come last."""
+    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for name, fields in _FRAME_GROUPS.items():
+            values = [item for group in (dataset.get(groups) or [])[:1] for item in group.get(name) or []][:1]
+            for element in (item[field] for item in values for field in fields if field in item):
+                dataset.add(element)
 
 
 def _colour(dataset: "Dataset") -> Floats:

@@ -186,6 +186,50 @@ def test_less_trusted_boxes_are_left_out(load, folder, least, kept):
     assert len(load(PLAIN, box_file=folder / "boxes.json", min_score=least).boxes[1]) == kept
 
 
+FOUR = [[1, 1, 4, 4], [2, 1, 4, 4], [3, 1, 5, 4], [4, 1, 6, 4]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept", "told"),
+    [
+        (("x", "x", "", "x"), [0, 1, 2, 3], None),
+        (("x", "y", "", "x"), [0, 2, 3], "left out 1 box(es) that are named after another class"),
+        (("y", "y", "y", "y"), [], "left out 4 box(es)"),
+        (("lesion", "lesion", "opacity", ""), [0, 1, 2, 3], None),  # no class is named: what the boxes show
+        (("lesion", "x", "x", "x"), [0, 1, 2, 3], "1 box(es) have a label that is no class"),
+        (("lesion", "y", "x", "x"), [0, 2, 3], "'a' is 'x', its box 'y'"),
+    ],
+)
+def test_a_box_of_another_class_is_not_the_image_s(load, folder, caplog, labels, kept, told):
+    rows = [f"a,{','.join(map(str, box))},{label}" for box, label in zip(FOUR, labels, strict=True)]
+    (folder / "boxes.csv").write_text("\n".join(["image,x1,y1,x2,y2,label", *rows]) + "\n", encoding="utf-8")
+    table = load(PLAIN, box_file=folder / "boxes.csv")
+    assert [box for boxes in table.boxes.values() for box in boxes.tolist()] == [FOUR[at] for at in kept]
+    assert (told in caplog.text) if told else not caplog.records
+
+
+def test_one_number_as_the_label_of_all_boxes_is_no_class(load, folder, caplog):
+    (folder / "boxes.csv").write_text("image,x1,y1,x2,y2,label\na,1,1,4,4,0\nb,2,1,4,4,0\n", encoding="utf-8")
+    table = load("image,label\na.png,0\nb.png,1\n", box_file=folder / "boxes.csv")
+    assert [len(boxes) for boxes in table.boxes.values()] == [1, 1]
+    assert not caplog.records
+
+
+def test_a_class_that_joins_findings_has_the_boxes_of_each(load, folder, caplog):
+    (folder / "boxes.csv").write_text("image,x1,y1,x2,y2,label\na,1,1,4,4,x\na,2,1,4,4,y\n", encoding="utf-8")
+    table = load("image,label\na.png,x+y\nb.png,y\n", box_file=folder / "boxes.csv")
+    assert [len(boxes) for boxes in table.boxes.values()] == [2]
+    assert not caplog.records
+
+
+def test_boxes_of_images_without_a_label_are_all_taken(load, folder):
+    (folder / "boxes.csv").write_text("image,x1,y1,x2,y2,label\na,1,1,4,4,x\na,2,1,4,4,y\n", encoding="utf-8")
+    table = load(
+        "image\na.png\nb.png\n", box_file=folder / "boxes.csv", classes=["x", "y"], require_labels=False
+    )
+    assert [len(boxes) for boxes in table.boxes.values()] == [2]
+
+
 @pytest.mark.parametrize("name", ["boxes.json", "boxes.csv"])
 def test_boxes_of_other_images_only_are_refused(load, folder, name):
     write_boxes(BoxSet.of([Box("z", 1, 1, 4, 4)]), folder / name)

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from lesioncare.boxes.csv_format import (
     to_pixels,
 )
 from lesioncare.boxes.formats import detect_format, read_boxes
+from lesioncare.data.box_labels import own_boxes
 from lesioncare.data.locate import locate_images
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.images import image_size
@@ -142,6 +143,15 @@ class ImageTable:
             raise DataError(f"the box's image {image!r} fits two images of {self.source}. Use the id there.")
         return position
 
+    def label_of(self, image: str) -> str | None:
+        """The class of an image, by its id, file name or stem; None where it has none.
+
+        Raises:
+            DataError: the table does not have the image, or it has two that fit.
+        """
+        code = int(self.labels[self.position_of(image)])
+        return self.classes[code] if code >= 0 else None
+
     def has(self, image: str) -> bool:
         """Whether an image of this id, file name or stem is there, once or more often."""
         return image in self._positions
@@ -190,7 +200,8 @@ def load_table(
         path: the table.
         columns: what its columns mean; default `Columns()`.
         image_root: folder of the images; default the table's folder, then its folder `images`.
-        box_file: boxes in any format (see `read_boxes`); replaces the boxes of the table's own columns.
+        box_file: boxes in any format (see `read_boxes`); replaces the boxes of the table's own columns. A box
+            that is named after another class than its image's is left out, with a warning.
         classes: class names in the order of their codes; default those in the table, sorted.
         require_labels: whether each image needs a class.
         min_score: boxes of `box_file` with a lower score are left out.
@@ -210,7 +221,8 @@ def load_table(
     if box_file is not None:
         boxes_read = _read_boxes(Path(box_file), table, image_root)
         try:
-            return table.with_boxes([box for box in boxes_read if box.score >= min_score])
+            trusted = [box for box in boxes_read if box.score >= min_score]
+            return table.with_boxes(own_boxes(trusted, cache(table.label_of), names, Path(box_file)))
         except DataError as error:
             raise DataError(f"{box_file}: {error}") from error
     if columns.box is not None:

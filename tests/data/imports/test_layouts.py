@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,21 +11,12 @@ from lesioncare.boxes.formats import read_boxes
 from lesioncare.data import Columns, load_table
 from lesioncare.data.checks import check_images
 from lesioncare.data.imports import LAYOUTS, LabelRule, Settings, import_dataset
-from lesioncare.data.imports.layouts.medmnist_names import COUNTS, NAMES
 from lesioncare.data.imports.pseudonyms import group_key, pseudonym
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.rawtable import read_header
 
 from .copies import COPIES, dicom, lines, mask, picture
-
-
-@pytest.fixture
-def copy(tmp_path):
-    def copy(name):
-        COPIES[name].make(tmp_path / "source")
-        return tmp_path / "source"
-
-    return copy
+from .variants import VARIANTS
 
 
 def labels(done):
@@ -210,49 +200,6 @@ def test_images_of_task_3_are_not_of_task_1(copy, tmp_path):
     assert done.n_images == 2
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3)])
-def test_medmnist_keeps_the_pixels(tmp_path, shape):
-    from PIL import Image  # noqa: PLC0415
-
-    images = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
-    parts = {f"{part}_images": images for part in ("train", "val", "test")}
-    codes = {f"{part}_labels": np.array([[0], [6]], np.uint8) for part in ("train", "val", "test")}
-    np.savez(tmp_path / "dermamnist.npz", **parts, **codes)
-    done = import_dataset("medmnist", tmp_path / "dermamnist.npz", tmp_path / "out")
-    assert (np.asarray(Image.open(tmp_path / "out/images/val_000001.png")) == images[1]).all()
-    assert set(done.classes) == {NAMES["dermamnist"][0], NAMES["dermamnist"][6]}
-    assert {count.published for count in done.counts} == set(COUNTS["dermamnist"].values())
-
-
-def test_chestmnist_takes_the_label_rule(tmp_path):
-    flags = np.zeros((3, 14), np.uint8)
-    flags[0, [0, 3]] = flags[1, 13] = 1
-    arrays = {f"{part}_images": np.zeros((3, 28, 28), np.uint8) for part in ("train", "val", "test")}
-    np.savez(
-        tmp_path / "chestmnist.npz", **arrays, **{f"{p}_labels": flags for p in ("train", "val", "test")}
-    )
-    done = import_dataset("medmnist", tmp_path / "chestmnist.npz", tmp_path / "out")
-    assert done.classes == {"hernia": 3, "no finding": 3}
-
-
-@pytest.mark.parametrize("kind", ["3D", "pickle", "no npz", "other arrays"])
-def test_other_npz_files_are_refused(tmp_path, kind):
-    path = tmp_path / "organmnist3d.npz"
-    arrays = {f"{part}_images": np.zeros((1, 28, 28, 28), np.uint8) for part in ("train", "val", "test")}
-    arrays |= {f"{part}_labels": np.zeros((1, 1), np.uint8) for part in ("train", "val", "test")}
-    if kind == "pickle":
-        arrays["train_images"] = np.array([{}], dtype=object)
-    if kind == "other arrays":
-        arrays = {"x": np.zeros(3)}
-    if kind == "no npz":
-        path.write_bytes(b"no")
-    else:
-        np.savez(path, **arrays)
-    with pytest.raises(DataError, match=r"organmnist3d\.npz"):
-        import_dataset("medmnist", path, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_faulty_coco_file_is_told_and_other_json_is_not_taken(copy, tmp_path):
     source = copy("coco")
     lines(source / "notes.json", json.dumps([1, 2]))
@@ -286,15 +233,50 @@ def test_one_finding_has_no_boxes_of_others(copy, tmp_path):
     assert found == [("train2017/b.jpg", "mass"), ("val2017/d.jpg", "mass")]
 
 
-def test_a_rule_for_several_findings_is_refused_where_medmnist_has_one_label(copy, tmp_path):
-    with pytest.raises(ConfigError, match="pneumoniamnist every image has one label already"):
-        import_dataset("medmnist", copy("medmnist"), tmp_path / "out", Settings(LabelRule("pneumonia")))
+def test_the_sample_of_chestxray14_is_compared_with_its_own_number_of_images(copy, tmp_path):
+    source = copy("chestxray14 sample")
+    # The archive has a copy of itself; each image counts once.
+    shutil.copytree(source / "sample" / "sample" / "images", source / "sample" / "images")
+    done = import_dataset("chestxray14", source, tmp_path / "out")
+    assert "images in the table: 4; published: 5606  <- differs" in done.lines()
+    assert done.n_images == 3
 
 
 def test_an_official_val_part_is_the_test_part_where_there_is_no_other(copy, tmp_path):
     done = import_dataset("tbx11k", copy("tbx11k"), tmp_path / "out")
     assert done.splits == {"train": 4, "test": 1}
     assert any(note.startswith("The official val part is the table's test part") for note in done.notes)
+
+
+@pytest.mark.parametrize(
+    ("there", "other", "told"),
+    [
+        ("{'xmin': 8, 'ymin': 16.5", "__import__('os').getcwd() or {'xmin': 8, 'ymin': 16.5", "no box"),
+        ("'xmin': 8, 'ymin': 16.5, ", "'ymin': 16.5, ", "no box"),
+        ("'xmin': 8, 'ymin': 16.5", "'xmin': 'far', 'ymin': 16.5", "finite number"),
+        ("tb,active_tb,tb", "tb,chronic_tb,tb", "no kind of tuberculosis"),
+        ("none,healthy", "none,well", "image_type 'well'"),
+        ("none,no_tb,none,healthy", "none,tb,active_tb,healthy", "box on an image without"),
+    ],
+)
+def test_rows_of_the_simplified_tbx11k_that_are_not_understood_are_refused(
+    copy, tmp_path, there, other, told
+):
+    source = copy("tbx11k simplified")
+    table = source / "tbx11k-simplified" / "data.csv"
+    table.write_text(table.read_text().replace(there, other, 1))
+    row = 2 if "none" in there else 4
+    with pytest.raises(DataError, match=rf"data\.csv, row {row}: .*{told}"):
+        import_dataset("tbx11k", source, tmp_path / "out")
+
+
+def test_the_kind_of_tuberculosis_may_be_in_another_column(copy, tmp_path):
+    source = copy("tbx11k simplified")
+    table = source / "tbx11k-simplified" / "data.csv"
+    text = table.read_text().replace("target,tb_type", "target,label")
+    table.write_text(text.replace("tb,active_tb,", "active_tb,tb,").replace("tb,latent_tb,", "latent_tb,tb,"))
+    done = import_dataset("tbx11k", source, tmp_path / "out")
+    assert labels(done) == VARIANTS["tbx11k simplified"].labels
 
 
 def test_a_mask_of_its_name_does_not_stand_for_an_image_that_is_missing(copy, tmp_path):

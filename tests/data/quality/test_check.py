@@ -146,6 +146,13 @@ def test_boxes_in_the_table_are_checked(place, unit):
     assert (("not four numbers") in dict(found)[(6,)]) == ("no area" in dict(found)[(4,)]) is True
 
 
+def test_boxes_that_are_named_after_another_class_are_told(place):
+    boxes = place.folder / "boxes.csv"
+    boxes.write_text("image,x1,y1,x2,y2,label\n1.png,1,1,20,20,nv\n1.png,5,5,30,30,mel\n2,5,5,20,20,lesion\n")
+    found = of(place(*NINE, box_file=boxes), "box")
+    assert found == [((3,), "other class: nv, the image is mel")]
+
+
 def test_boxes_of_a_file_are_checked(place):
     boxes = place.folder / "boxes.csv"
     boxes.write_text("image,x1,y1,x2,y2\n1.png,1,1,200,20\n2,5,5,20,20\nelsewhere.png,1,1,5,5\n")

@@ -1,6 +1,6 @@
 """What a layout is: how a data set lies on disk, how it is read, and what was published of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,7 +68,8 @@ class Found:
         notes: sentences for the user: what was left out and why, which rule made the labels.
         patients: whether the groups are patients; their ids are hashed before they are written.
         labels: images of each class to compare with the published ones; by default those of `records`.
-        pixels: grey [h, w] or RGB [h, w, 3] of an image by its name, where the images are not files yet.
+        pixels: where the images are not files yet: gives name and pixels, grey [h, w] or RGB [h, w, 3],
+            of one image after the other, also of those that are not in `records`.
     """
 
     records: tuple[Record, ...]
@@ -77,7 +78,7 @@ class Found:
     notes: tuple[str, ...] = ()
     patients: bool = False
     labels: Mapping[str, int] | None = None
-    pixels: Callable[[str], npt.NDArray[np.uint8]] | None = None
+    pixels: Callable[[], Iterator[tuple[str, npt.NDArray[np.uint8]]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,14 +73,13 @@ def _onto(image: Path, mask: Path, drawn_on: Size | None) -> tuple[float, float]
 class Scale:
     """Brings boxes that were drawn on images of one size onto copies of another."""
 
-    def __init__(self, root: Path, native: int) -> None:
-        self.native = native
+    def __init__(self, root: Path) -> None:
         self._size = cache(lambda image: image_size(root / image))
 
-    def __call__(self, box: Box) -> Box:
-        """The same box in pixels of the image that is there."""
+    def __call__(self, box: Box, drawn_on: tuple[float, float]) -> Box:
+        """The same box in pixels of the image that is there; `drawn_on` is width and height of the first."""
         width, height = self._size(box.image)
-        return scaled(box, width / self.native, height / self.native)
+        return scaled(box, width / drawn_on[0], height / drawn_on[1])
 
 
 def box_of_cells(where: str, image: str, cells: Sequence[str], label: str | None, *, sized: bool) -> Box:

@@ -87,14 +87,18 @@ class Tree:
         frame.attrs["path"] = path
         return frame
 
-    def locate(self, names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    def locate(self, names: Iterable[str], within: str = "") -> tuple[dict[str, str], list[str]]:
         """Paths of the images that are there, by name, and a sentence about those that are not.
+
+        Args:
+            names: file names or stems.
+            within: as for `image`.
 
         Raises:
             DataError: none is there.
         """
         wanted = list(dict.fromkeys(names))
-        found = {name: path for name in wanted if (path := self.image(name)) is not None}
+        found = {name: path for name in wanted if (path := self.image(name, within)) is not None}
         missing = [name for name in wanted if name not in found]
         if not found:
             raise DataError(

@@ -201,9 +201,10 @@ def _write(found: Found, folder: Path) -> None:
     if found.boxes:
         write_boxes(BoxSet.of(found.boxes), folder / "boxes.csv")
     if found.pixels is not None:
-        names = [record.image for record in found.records]
-        for name in track(names, "Writing", "images"):
-            Image.fromarray(found.pixels(name)).save(inside(folder, name))
+        names = {record.image for record in found.records}
+        kept = (image for image in found.pixels() if image[0] in names)
+        for name, pixels in track(kept, "Writing", "images", total=len(names)):
+            Image.fromarray(pixels).save(inside(folder, name))
 
 
 def _account(layout: Layout, found: Found, output: Path, images: Path) -> Imported:

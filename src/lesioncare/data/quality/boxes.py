@@ -14,6 +14,7 @@ from lesioncare.boxes.check import check_boxes
 from lesioncare.boxes.csv_format import BoxUnit, is_fraction
 from lesioncare.boxes.formats import read_boxes
 from lesioncare.boxes.formats.folder import stem_of
+from lesioncare.data.box_labels import boxes_of_other_classes
 from lesioncare.data.quality.findings import Finding
 from lesioncare.data.quality.rows import CORNERS
 from lesioncare.data.quality.scan import Scan
@@ -49,9 +50,19 @@ def box_findings(
     by_row = dict(zip(every["row"].astype(str), every["path"], strict=True))
     known = {row: sizes.get(path) for row, path in by_row.items() if any(sizes.get(path) or (0,))}
     images = {box.image: known.get(box.image) for box in boxes}
+    yield from _other_classes(boxes, rows)
     for found in check_boxes(BoxSet.of(boxes, images)):
         if found.kind != "no class":
             yield Finding("box", (int(found.image),), f"{found.kind}: {found.detail}")
+
+
+def _other_classes(boxes: list[Box], rows: pd.DataFrame) -> Iterator[Finding]:
+    if "label" not in rows.columns:
+        return
+    labels: dict[str, str] = dict(zip(rows["row"].astype(str), rows["label"], strict=True))
+    for box in boxes_of_other_classes(boxes, labels.get, set(labels.values())):
+        told = f"other class: {box.label}, the image is {labels[box.image]}"
+        yield Finding("box", (int(box.image),), told)
 
 
 def _of_file(path: Path, rows: pd.DataFrame, root: Path) -> tuple[list[Finding], list[Box]]:

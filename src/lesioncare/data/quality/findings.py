@@ -59,7 +59,8 @@ KINDS: Mapping[str, Kind] = {
         "Keep one, or give both one group.",
     ),
     "box": Kind(
-        "A box is no box, lies outside its image, is tiny or doubled.",
+        "A box is no box, lies outside its image, is tiny or doubled, or is named after another class than "
+        "its image's, and then is not used.",
         "Look at it with lesioncare boxes show, and correct it.",
     ),
     "unusual size": Kind(

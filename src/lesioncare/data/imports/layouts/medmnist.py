@@ -1,7 +1,10 @@
-"""MedMNIST (version 3): one .npz file per data set and size; its images are written as files."""
+"""MedMNIST (version 3): one .npz file per data set and size; its images are written as files.
 
-import zipfile
-from collections.abc import Mapping
+At 224 pixels the images of one file take up to 16 GB, so they are read one after the other, and never held
+together.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,39 +12,45 @@ import numpy.typing as npt
 
 from lesioncare.data.imports.layout import Count, Found, Layout, Record, Settings
 from lesioncare.data.imports.layouts.medmnist_names import CHEST, COUNTS, NAMES
+from lesioncare.data.imports.npz import Shape, npz_array, npz_rows, npz_shape
 from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import ConfigError, DataError
 
 _PARTS = ("train", "val", "test")
 _NONE = "no finding"
-Arrays = Mapping[str, npt.NDArray[np.uint8]]
+Labels = Mapping[str, npt.NDArray[np.generic]]
 
 __all__ = ["MEDMNIST"]
 
 
 def _read(tree: Tree, settings: Settings) -> Found:
     path = tree.file or _only_file(tree.root)
-    arrays = _load(path)
+    shapes = {part: _image_shape(path, part) for part in _PARTS}
+    codes = {part: _codes(path, part, shapes[part][0]) for part in _PARTS}
     name = path.stem.lower().split("_")[0]
+    labels, notes = _labels(name, codes, settings)
     records, counts = [], []
-    labels, notes = _labels(name, arrays, settings)
-    for part in _PARTS:
-        images = arrays[f"{part}_images"]
-        counts.append(Count(f"{part} images", len(images), COUNTS.get(name, {}).get(part)))
+    for part, (count, *_) in shapes.items():
+        counts.append(Count(f"{part} images", count, COUNTS.get(name, {}).get(part)))
         split = part if settings.official_split else None
-        names = [f"images/{part}_{number:06d}.png" for number in range(len(images))]
-        records += [Record(image, labels[image], None, split) for image in names if image in labels]
+        images = (_name(part, number) for number in range(count))
+        records += [Record(image, labels[image], None, split) for image in images if image in labels]
 
-    def pixels(image: str) -> npt.NDArray[np.uint8]:
-        part, number = image.removeprefix("images/").removesuffix(".png").split("_")
-        return np.asarray(arrays[f"{part}_images"][int(number)], np.uint8)
+    def pixels() -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        for part in _PARTS:
+            for number, image in enumerate(npz_rows(path, f"{part}_images")):
+                yield _name(part, number), image
 
-    height, width = arrays["train_images"].shape[1:3]
+    height, width = shapes["train"][1:3]
     notes.append(
         f"{name}, {width} x {height} pixels, written as PNG. MedMNIST does not tell patients or lesions: "
         "there is no group column."
     )
     return Found(tuple(records), (), tuple(counts), tuple(notes), pixels=pixels)
+
+
+def _name(part: str, number: int) -> str:
+    return f"images/{part}_{number:06d}.png"
 
 
 def _only_file(root: Path) -> Path:
@@ -51,38 +60,29 @@ def _only_file(root: Path) -> Path:
     return files[0]
 
 
-def _load(path: Path) -> Arrays:
-    wanted = [f"{part}_{kind}" for part in _PARTS for kind in ("images", "labels")]
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in wanted}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a file of MedMNIST ({error}). Download it again.") from error
-    for part in _PARTS:
-        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-        if images.dtype != np.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
-            raise DataError(
-                f"{path}: images of shape {images.shape[1:]}; only MedMNIST's 2D sets can be imported, since "
-                "lesioncare classifies images, not volumes."
-            )
-        if labels.ndim != 2 or len(labels) != len(images):
-            raise DataError(f"{path}: {len(images)} {part} images and labels {labels.shape}. Download again.")
-    if (
-        arrays["train_images"].ndim == 3
-        and arrays["train_images"].shape[1] != arrays["train_images"].shape[2]
-    ):
-        raise DataError(f"{path}: images of {arrays['train_images'].shape[1:]}, not square as MedMNIST's.")
-    return arrays
+def _image_shape(path: Path, part: str) -> Shape:
+    kind, shape = npz_shape(path, f"{part}_images")
+    if kind != np.uint8 or not all(shape) or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
+        raise DataError(
+            f"{path}: images of shape {shape[1:]}; only MedMNIST's 2D sets can be imported, since lesioncare "
+            "classifies images, not volumes."
+        )
+    if len(shape) == 3 and shape[1] != shape[2]:
+        raise DataError(f"{path}: images of {shape[1:]}, not square as MedMNIST's.")
+    return shape
 
 
-def _labels(name: str, arrays: Arrays, settings: Settings) -> tuple[dict[str, str], list[str]]:
+def _codes(path: Path, part: str, count: int) -> npt.NDArray[np.generic]:
+    codes = npz_array(path, f"{part}_labels")
+    if codes.ndim != 2 or len(codes) != count:
+        raise DataError(f"{path}: {count} {part} images and labels {codes.shape}. Download again.")
+    return codes
+
+
+def _labels(name: str, codes: Labels, settings: Settings) -> tuple[dict[str, str], list[str]]:
     """Label of each image that is kept, by its name, and how it came about."""
-    rows = {
-        f"images/{part}_{number:06d}.png": row
-        for part in _PARTS
-        for number, row in enumerate(arrays[f"{part}_labels"].tolist())
-    }
-    if arrays["train_labels"].shape[1] == 1:
+    rows = {_name(part, number): row for part in _PARTS for number, row in enumerate(codes[part].tolist())}
+    if codes["train"].shape[1] == 1:
         if settings.rule.finding is not None:
             raise ConfigError(f"--label-rule: in {name} every image has one label already. Leave it out.")
         names = NAMES.get(name)
@@ -93,7 +93,7 @@ def _labels(name: str, arrays: Arrays, settings: Settings) -> tuple[dict[str, st
         if names is None or largest >= len(names):
             names = tuple(str(code) for code in range(largest + 1))
         return {image: names[row[0]] for image, row in rows.items()}, notes
-    width = arrays["train_labels"].shape[1]
+    width = codes["train"].shape[1]
     names = CHEST if width == len(CHEST) else tuple(str(code) for code in range(width))
     findings = {image: [names[code] for code, flag in enumerate(row) if flag] for image, row in rows.items()}
     labels, rule = settings.rule.apply(findings, _NONE, names)

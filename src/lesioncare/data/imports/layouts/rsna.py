@@ -6,7 +6,7 @@ from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import DataError
 from lesioncare.rawtable import first_few
 
-_NATIVE = 1024
+_NATIVE = (1024, 1024)
 
 __all__ = ["RSNA"]
 
@@ -28,13 +28,14 @@ def _read(tree: Tree, _: Settings) -> Found:
             "stage_2_detailed_class_info.csv, or Target 0 or 1. Take the files as published."
         )
     paths, missing = tree.locate(frame["patientId"])
-    scale, boxes = Scale(tree.root, _NATIVE), []
+    scale, boxes = Scale(tree.root), []
     for row, cells in frame.iterrows():
         path = paths.get(cells["patientId"])
         if path is not None and cells["x"]:
             where = f"{frame.attrs['path']}, row {row}"
             four = [cells[name] for name in ("x", "y", "width", "height")]
-            boxes.append(scale(box_of_cells(where, path, four, labels[cells["patientId"]], sized=True)))
+            box = box_of_cells(where, path, four, labels[cells["patientId"]], sized=True)
+            boxes.append(scale(box, _NATIVE))
     records = tuple(Record(path, labels[image], image) for image, path in paths.items())
     notes += [
         *missing,

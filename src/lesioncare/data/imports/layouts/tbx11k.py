@@ -1,11 +1,14 @@
-"""TBX11K (2020): chest X-rays with tuberculosis, boxes by kind, as the authors publish it."""
+"""TBX11K (2020): chest X-rays with tuberculosis, boxes by kind; as published, or Kaggle's simple copy."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from lesioncare.boxes.box import Box
 from lesioncare.boxes.formats import read_boxes
 from lesioncare.data.imports.layout import Count, Found, Layout, Record, Settings
+from lesioncare.data.imports.layouts.tbx11k_simplified import CSV, read_rows
+from lesioncare.data.imports.lesions import Scale
 from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import DataError
 
@@ -15,11 +18,23 @@ _KINDS = {
     "PulmonaryTuberculosis": "uncertain",
 }
 _PARTS = {"train": 6600, "val": 1800}
+_NOTES = (
+    "Labels are health, sick (another disease), and the kinds of a tuberculosis image's boxes: active, "
+    "latent, active+latent, or uncertain.",
+    "The authors publish no patients; there is no group column. Test images have no labels.",
+)
 
 __all__ = ["TBX11K"]
 
 
 def _read(tree: Tree, settings: Settings) -> Found:
+    published = any(tree.find(f"TBX11K_{part}.json") for part in _PARTS)
+    if not published and tree.find(CSV) is not None:
+        return _read_simplified(tree, settings)
+    return _read_published(tree, settings)
+
+
+def _read_published(tree: Tree, settings: Settings) -> Found:
     records, boxes, counts, notes = [], [], [], []
     for part, published in _PARTS.items():
         file = tree.find(f"TBX11K_{part}.json")
@@ -35,18 +50,40 @@ def _read(tree: Tree, settings: Settings) -> Found:
             gone = len(boxset.images) - len(paths)
             notes.append(f"Partial copy: {gone} of the {part} images are not there and were left out.")
         split = part if settings.official_split else None
-        records += [Record(path, _label(image, kinds[image]), None, split) for image, path in paths.items()]
+        records += [
+            Record(path, _label(image.split("/", maxsplit=1)[0], kinds[image]), None, split)
+            for image, path in paths.items()
+        ]
         boxes += [_renamed(box, paths) for box in boxset.boxes if box.image in paths]
     if not records:
         raise DataError(
-            f"{tree.root}: no annotations/json/TBX11K_train.json with its imgs/ in it. Unpack TBX11K."
+            f"{tree.root}: no annotations/json/TBX11K_train.json with its imgs/ in it, nor the simplified "
+            f"copy's {CSV} with its images/. Unpack TBX11K."
         )
-    notes += [
-        "Labels are health, sick (another disease), and the kinds of a tuberculosis image's boxes: active, "
-        "latent, active+latent, or uncertain.",
-        "The authors publish no patients; there is no group column. Test images have no labels.",
+    return Found(tuple(records), tuple(boxes), tuple(counts), (*notes, *_NOTES))
+
+
+def _read_simplified(tree: Tree, settings: Settings) -> Found:
+    rows = read_rows(tree)
+    paths, notes = tree.locate((row.image for row in rows), "images")
+    of_image = {row.image: row for row in rows}
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        kinds[row.image] |= {row.kind} if row.kind else set()
+    records = [
+        Record(path, _label(row.folder, kinds[image]), None, row.part if settings.official_split else None)
+        for image, row in of_image.items()
+        if (path := paths.get(image)) is not None
     ]
-    return Found(tuple(records), tuple(boxes), tuple(counts), tuple(notes))
+    scale = Scale(tree.root)
+    boxes = [
+        scale(replace(row.box, image=paths[row.image]), row.size)
+        for row in rows
+        if row.box is not None and row.image in paths
+    ]
+    parts = Counter(row.part for row in of_image.values())
+    counts = [Count(f"{part} images in {CSV}", parts[part], published) for part, published in _PARTS.items()]
+    return Found(tuple(records), tuple(boxes), tuple(counts), (*notes, *_NOTES))
 
 
 def _path(tree: Tree, image: str) -> str | None:
@@ -58,8 +95,7 @@ def _renamed(box: Box, paths: dict[str, str]) -> Box:
     return replace(box, image=paths[box.image], label=_KINDS.get(box.label or "", box.label))
 
 
-def _label(image: str, kinds: set[str]) -> str:
-    folder = image.split("/", maxsplit=1)[0]
+def _label(folder: str, kinds: AbstractSet[str]) -> str:
     if folder in {"health", "sick"}:
         return folder
     return "+".join(sorted(kinds - {"uncertain"})) or "uncertain"
@@ -67,7 +103,8 @@ def _label(image: str, kinds: set[str]) -> str:
 
 TBX11K = Layout(
     "TBX11K: tuberculosis on chest X-rays",
-    "TBX11K/imgs/health|sick|tb/*.png, TBX11K/annotations/json/TBX11K_train.json and TBX11K_val.json",
+    "TBX11K/imgs/health|sick|tb/*.png, TBX11K/annotations/json/TBX11K_train.json and TBX11K_val.json; or "
+    "Kaggle's simplified copy: images/*.png, data.csv",
     _read,
     "https://mmcheng.net/tb/",
     "the authors state none; copies of it state CC BY 4.0",
