@@ -5,12 +5,12 @@
 
 draws a fixed random sample of the mutants (mutations.py) of each part, and runs the part's tests with each,
 those of the changed file first, to the first failure. A row each, at the end of the CSV: `killed` (a test
-failed), `timeout` (five times the time of the unchanged code, at least two minutes) or `survived`. Given again
-it goes on with what is not in the CSV; a larger count keeps the mutants of a smaller one.
+failed), `timeout` (five times the time of the unchanged code, at least two minutes) or `survived`. Given
+again it goes on with what is not in the CSV; a larger count keeps the mutants of a smaller one.
 
-The code, its tests and documents are copied into a temporary folder, and only there anything is changed. Torch and the
-like are imported once; each mutant runs in a process forked from there. Neither mutmut nor cosmic-ray is used:
-the one finds out first, with a run of all tests, which of them belong to what, the other starts Python, and
+Code, tests and documents are copied into a temporary folder, and only there anything is changed. Torch and
+the like are imported once; each mutant runs in a process forked from there. Neither mutmut nor cosmic-ray is
+used: the one runs all tests first, to find out which of them belong to what, the other starts Python, and
 imports torch, for each mutant; neither draws a sample.
 """
 
@@ -182,9 +182,9 @@ def rows_of(part: str, count: int, seed: int, done: dict[tuple[str, ...], Row]) 
 def prepare(place: Path) -> None:
     """Copy what the tests need, go there, and import what takes long."""
     for name in COPIED:
-        source, ignored = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info")
+        source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, place / name, ignore=ignored)
+            shutil.copytree(source, place / name, ignore=NOT_COPIED)
         else:
             shutil.copy(source, place / name)
     os.chdir(place)

@@ -2,10 +2,11 @@
 
     python benchmarks/stress/soak.py --minutes 60 --output benchmarks/stress/soak.csv
 
-`lesioncare.training.train` on the CPU, in one process and one thread, on images made from numbers. A row each
-minute: steps done so far, resident memory after a collection of garbage, open file descriptors, and the median
-over that minute of a step's CPU seconds and wall seconds (loading of its batch, forward, backward, update; what
-lies between epochs, such as a checkpoint, is left out). The CSV is begun anew and is whole after each row.
+`lesioncare.training.train` on the CPU, in one process and one thread, on images made from numbers. A row for
+each minute: steps done so far, resident memory after a collection of garbage, open file descriptors, and the
+medians over that minute of a step's CPU seconds and wall seconds (loading of its batch, forward, backward,
+update; what lies between epochs, such as a checkpoint, is left out). The CSV is begun anew and is whole after
+each row.
 
 The verdict compares minute 5 with the last one, since the first minutes still make what stays; a shorter run
 is compared from its second row. Wanted: memory grows by at most 1 %, descriptors by none, and the CPU time
@@ -63,12 +64,15 @@ class Meter(Callback):
         write(self.rows, output)
 
     def on_train_start(self, *_: Any) -> None:
+        """Begin to count: reading and caching images is over."""
         self.begun = time.monotonic()
 
     def on_train_epoch_start(self, *_: Any) -> None:
+        """Leave out what lay between the epochs."""
         self.last = time.process_time(), time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Note the step, and look around once in a minute."""
         now = time.process_time(), time.perf_counter()
         self.times.append((now[0] - self.last[0], now[1] - self.last[1]))
         self.steps += 1
@@ -81,6 +85,7 @@ class Meter(Callback):
         self.last = time.process_time(), time.perf_counter()
 
     def row(self) -> Row:
+        """What is there now."""
         cpu, wall = (statistics.median(each) for each in zip(*self.times, strict=True))
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -107,9 +112,9 @@ def verdict(rows: list[Row]) -> tuple[str, bool]:
     drift = 100 * slope * (len(kept) - 1) / statistics.median(times)
     good = memory <= MEMORY and files <= DESCRIPTORS and drift <= DRIFT
     return (
-        f"{'held' if good else 'GROWS'}: minutes {first.minute} to {last.minute}, {last.steps} steps, memory "
-        f"{memory:+.2f} % (at most {MEMORY:g}), descriptors {files:+d} (at most {DESCRIPTORS}), CPU time of a "
-        f"step {drift:+.2f} % (at most {DRIFT:g})"
+        f"{'held' if good else 'GROWS'}: minutes {first.minute} to {last.minute}, {last.steps} steps, "
+        f"memory {memory:+.2f} % (at most {MEMORY:g}), descriptors {files:+d} (at most {DESCRIPTORS}), "
+        f"CPU time of a step {drift:+.2f} % (at most {DRIFT:g})"
     ), good
 
 
