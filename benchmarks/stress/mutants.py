@@ -62,17 +62,8 @@ WARM = (
     "captum",
 )
 """What tests import that takes long; nothing of lesioncare, which each fork reads anew."""
-COPIED = (
-    "src",
-    "tests",
-    "docs",
-    "examples",
-    "tools",
-    "README.md",
-    "pyproject.toml",
-    "mkdocs.yml",
-    "Makefile",
-)
+COPIED = ("src", "tests", "docs", "examples", "benchmarks", "README.md", "pyproject.toml", "mkdocs.yml")
+NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "evidence", "results")
 NONE = "none"
 MEMORY = 16 * 2**30
 
