@@ -25,6 +25,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -64,6 +65,14 @@ WARM = (
 """What tests import that takes long; nothing of lesioncare, which each fork reads anew."""
 COPIED = ("src", "tests", "docs", "examples", "benchmarks", "README.md", "pyproject.toml", "mkdocs.yml")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "evidence", "results")
+OPTIONS = (
+    "-x",
+    "--hypothesis-seed=0",
+    "--basetemp=basetemp",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
+"""What is warm and also a plugin of pytest, as timm's anyio is, has assertions as they are."""
 NONE = "none"
 MEMORY = 16 * 2**30
 
@@ -136,7 +145,9 @@ def _be_tests(tests: list[str]) -> None:
         os.dup2(log, 2)
         import pytest  # noqa: PLC0415  its plugins must not be there before it
 
-        code = int(pytest.main(["-x", "--hypothesis-seed=0", "--basetemp=basetemp", *tests]))
+        code = int(pytest.main([*OPTIONS, *tests]))
+    except BaseException:  # noqa: BLE001  nothing may run on in the fork
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code)
