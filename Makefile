@@ -19,11 +19,12 @@ PLANS := skin_first_pass skin_inner skin_inner_more skin_confirm skin_box_source
 EVIDENCE := runs/evidence
 COMPARE := $(RUN) -m lesioncare compare --cache-dir $(EVIDENCE)/features --workers 2 --threads 1
 
-.PHONY: help install demo test lint format bench docs clean evidence-tables evidence-kermany evidence-skin_rarity $(PLANS:%=evidence-%)
+.PHONY: help install demo test coverage lint format bench docs clean evidence-tables evidence-kermany evidence-skin_rarity $(PLANS:%=evidence-%)
 
 help:
 	@echo "make demo     synthetic images, two networks, one report: about two minutes"
 	@echo "make test     the whole test suite"
+	@echo "make coverage the same, and which lines and branches of src no test reaches: at least 95 % are wanted"
 	@echo "make lint     style, types and layers"
 	@echo "make docs     the documentation as web pages, site/index.html"
 	@echo "make bench    the benchmarks on real data (LESIONCARE_DATA, or ../shared/data)"
@@ -58,6 +59,15 @@ demo: install
 
 test: install
 	$(RUN) -m pytest -n auto
+
+# TESTS: a part of them, as in `make coverage TESTS=tests/boxes`. fail_under is meant for all of them.
+TESTS ?= tests
+coverage: install
+	$(PIP) install --group stress
+	rm -f .coverage .coverage.*
+	$(RUN) -m coverage run -m pytest -n auto $(TESTS)
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report
 
 lint: install
 	$(SHARED)/bin/ruff format --check $(MODULES)

@@ -73,14 +73,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("fuzz.csv"))
     options = parser.parse_args()
     torch.manual_seed(0)
-    rows = []
-    for name in options.targets.split(";") if options.targets else TARGETS:
-        rows.append(run(name, options.count))
-        print(rows[-1], flush=True)
     with options.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)])
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        for name in options.targets.split(";") if options.targets else TARGETS:
+            row = run(name, options.count)
+            print(row, flush=True)
+            writer.writerow(asdict(row))
+            file.flush()
 
 
 if __name__ == "__main__":

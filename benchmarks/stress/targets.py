@@ -11,12 +11,13 @@ import torch
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from strategies import finite_boxes, mostly, plans, tables, torn
 from torch import nn
 
 from lesioncare.attention import AttentionGuide, Regions, clip_boxes
 from lesioncare.boxes.box import Box
 from lesioncare.boxes.boxset import BoxSet
-from lesioncare.data import load_table
+from lesioncare.data import Columns, load_table
 from lesioncare.data.splits import assign_folds
 from lesioncare.dicom import dicom_patient, dicom_size, read_dicom
 from lesioncare.evaluation import (
@@ -47,7 +48,7 @@ from lesioncare.imbalance import (
     rare_classes,
     tau_normalise,
 )
-from lesioncare.rawtable import read_raw_table
+from lesioncare.rawtable import read_header, read_raw_table
 
 __all__ = ["TARGETS"]
 
@@ -60,6 +61,7 @@ corners = st.lists(st.tuples(*[numbers] * 4), max_size=3).map(
 )
 any_boxes = st.lists(st.one_of(corners, corners, any_tensor), max_size=4)
 three_boxes = st.lists(corners, min_size=3, max_size=3)
+right_boxes = st.lists(finite_boxes, min_size=3, max_size=3)
 labels = st.one_of(st.lists(st.integers(-1, 3), min_size=3, max_size=3).map(torch.tensor), any_tensor)
 codes = st.one_of(any_array, arrays.arrays(np.int64, 4, elements=st.integers(-1, 3)))
 scores = st.one_of(any_array, arrays.arrays(np.float64, (4, 3)))
@@ -134,7 +136,8 @@ def two_models(target: Any, logits: Any, other_target: Any, other_logits: Any) -
 def reliability(target: Any, logits: Any, other_target: Any, other_logits: Any) -> None:
     other = _predictions(other_target, other_logits)
     elsewhere = np.array([f"v{row}" for row in range(len(other))], dtype=str)
-    for validation in (None, Predictions(**{**vars(other), "image": elsewhere, "path": elsewhere})):
+    moved = vars(other) | dict.fromkeys(("image", "path", "group"), elsewhere)
+    for validation in (None, Predictions(**moved)):
         calibration(_predictions(target, logits), validation)
 
 
@@ -190,6 +193,7 @@ def _of_file(name: str, *functions: Callable[[Path], Any]) -> Callable[[bytes], 
                 if other != name:
                     Image.new("RGB", (9, 9)).save(Path(folder) / other)
             (Path(folder) / "t.csv").write_bytes(BOXED[0])
+            (Path(folder) / "u.csv").write_bytes(BOXED[1])
             for function in functions:
                 function(path)
 
@@ -227,15 +231,8 @@ def _csv_of_predictions() -> bytes:
         return (Path(folder) / "p.csv").read_bytes()
 
 
-@st.composite
-def torn(draw: Any, whole: list[bytes]) -> bytes:
-    """A valid file, of which some bytes are others."""
-    data = bytearray(draw(st.sampled_from(whole)))
-    for _ in range(draw(st.integers(0, 6))):
-        at = draw(st.integers(0, len(data) - 1))
-        data[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=4))
-        data = data or bytearray(b"x")
-    return bytes(data[: draw(st.integers(0, len(data)))]) if draw(st.booleans()) else bytes(data)
+def _guessed(path: Path) -> None:
+    load_table(path, Columns.guess(read_header(path)))
 
 
 def _plan(path: Path) -> None:
@@ -250,6 +247,7 @@ TABLES = [
 BOXED = [
     b"image,label,group,split,x1,y1,x2,y2\na.png,x,g,train,1,1,5,5\na.png,x,g,train,2,2,6,6\n"
     b"b.png,y,h,test,,,,\n",
+    b"image,label\na.png,x\nb.png,y\n",
     b"image,label\na.png,x\n./a.png,y\n",
 ]
 PLANS = [
@@ -265,16 +263,25 @@ more = st.one_of(
     st.fixed_dictionaries({"box_labels": st.lists(any_tensor, max_size=4)}),
 )
 one_mask = st.floats(0, 1).map(lambda share: torch.full((32, 32), share))
+some_shares = arrays.arrays(np.float32, (2, 6, 5), elements=st.floats(0, 1, width=32)).map(torch.from_numpy)
+three_counts = st.lists(st.integers(1, 10**6), min_size=3, max_size=3)
+three_logits = arrays.arrays(np.float32, (3, 3), elements=st.floats(-99, 99, width=32)).map(torch.from_numpy)
 some_masks = st.lists(st.none() | any_tensor | one_mask, min_size=3, max_size=3)
 masked = st.fixed_dictionaries(
     {"masks": any_tensor | some_masks | st.lists(st.none() | one_mask, min_size=3, max_size=3)}
 )
 
 TARGETS: dict[str, tuple[Callable[..., None], list[st.SearchStrategy[Any]]]] = {
-    "AttentionGuide.combine": (guide, [labels, any_boxes, st.just({})]),
+    "AttentionGuide.combine": (
+        guide,
+        [mostly(valid, labels), mostly(right_boxes, any_boxes), st.just({})],
+    ),
     "AttentionGuide.combine, weights and box labels": (guide, [labels, three_boxes, more]),
     "AttentionGuide.combine, masks": (guide, [labels | valid, st.none(), masked]),
-    "clip_boxes, Regions": (regions, [st.one_of(corners, any_tensor), any_tensor]),
+    "clip_boxes, Regions": (
+        regions,
+        [mostly(finite_boxes, st.one_of(corners, any_tensor)), mostly(some_shares, any_tensor)],
+    ),
     "Box, BoxSet": (
         box,
         [st.text(max_size=6), st.tuples(*[numbers] * 2, *[st.floats(41, 99)] * 2), st.floats(0, 1) | numbers],
@@ -283,14 +290,28 @@ TARGETS: dict[str, tuple[Callable[..., None], list[st.SearchStrategy[Any]]]] = {
         folds,
         [any_array | ids, any_array | st.just(np.arange(12)), st.integers(-1, 9), st.integers(0, 9)],
     ),
-    "Predictions, evaluate": (metrics, [codes, scores, st.one_of(st.none(), any_array)]),
+    "Predictions, evaluate": (
+        metrics,
+        [mostly(four, codes), mostly(finite, scores), mostly(st.none(), any_array)],
+    ),
     "compare, interval": (two_models, [one_target, scores | finite, one_target, scores | finite]),
-    "calibration": (reliability, [four | codes, scores | finite, four | codes, scores | finite]),
+    "calibration": (reliability, [mostly(four, codes), mostly(finite, scores)] * 2),
     "energy_in_box and the other places": (places, [grids, grids, grids]),
-    "losses": (losses, [counts, st.one_of(any_tensor, st.just(torch.zeros(3, 3))), labels | valid]),
-    "class weights, tau_normalise": (weights, [counts, shares, any_tensor, shares]),
+    "losses": (
+        losses,
+        [mostly(three_counts, counts), mostly(three_logits, any_tensor), mostly(valid, labels)],
+    ),
+    "class weights, tau_normalise": (
+        weights,
+        [
+            mostly(three_counts, counts),
+            mostly(st.floats(0, 1, exclude_max=True), shares),
+            mostly(three_logits, any_tensor),
+            mostly(st.floats(0, 1), shares),
+        ],
+    ),
     "adjust_logits": (adjusted, [scores, st.one_of(any_array, counts), numbers]),
-    "ClassDraw": (draw, [codes, st.integers(-1, 5)]),
+    "ClassDraw": (draw, [mostly(ids, codes), mostly(st.integers(2, 3), st.integers(-1, 5))]),
     "rare_classes": (
         rare,
         [
@@ -310,10 +331,10 @@ TARGETS: dict[str, tuple[Callable[..., None], list[st.SearchStrategy[Any]]]] = {
         [torn([_dicom(8), _dicom(16)])],
     ),
     "read_raw_table": (_of_file("a.csv", read_raw_table), [st.one_of(st.binary(max_size=40), torn(TABLES))]),
-    "load_table": (_of_file("a.csv", load_table), [torn(BOXED)]),
+    "load_table": (_of_file("a.csv", load_table, _guessed), [st.one_of(tables(), torn(BOXED))]),
     "read_plan, ComparisonConfig": (
         _of_file("plan.yaml", _plan),
-        [st.one_of(st.binary(max_size=30), torn(PLANS))],
+        [st.one_of(st.binary(max_size=30), torn(PLANS), plans(), plans())],
     ),
     "Predictions.from_csv": (_of_file("p.csv", Predictions.from_csv), [torn([_csv_of_predictions()])]),
 }

@@ -74,7 +74,7 @@ def _read_text(path: Path) -> str:
 
 def _header(text: str, path: Path) -> tuple[list[str], str]:
     """Column names and the delimiter that splits the first line into most of them."""
-    line = text.splitlines()[0]
+    line = (text.partition("\n")[0].splitlines() or [""])[0]  # not all lines: there may be a million
     readings = [(next(csv.reader([line], delimiter=mark), []), mark) for mark in DELIMITERS]
     names, mark = max(readings, key=lambda reading: len(reading[0]))
     names = [name.strip() for name in names]
@@ -112,7 +112,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 def _line_numbers(frame: pd.DataFrame, text: str) -> pd.Series:
     """Line on which each record starts; a quoted field may hold line breaks."""
     numbers = pd.Series(range(2, len(frame) + 2), dtype="int64")
-    if len(text.splitlines()) <= len(frame) + 1:
+    if text.count("\n") + (not text.endswith("\n")) <= len(frame) + 1:
         return numbers
     breaks = sum((frame[name].str.count("\n") for name in frame.columns), start=numbers * 0)
     return numbers + breaks.cumsum().shift(fill_value=0).astype("int64")

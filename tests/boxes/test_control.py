@@ -2,7 +2,7 @@ import pytest
 
 from lesioncare.boxes.box import Box
 from lesioncare.boxes.boxset import BoxSet
-from lesioncare.boxes.control import control_boxes
+from lesioncare.boxes.control import control_boxes, covered_shares
 from lesioncare.errors import ConfigError, DataError
 
 BOXES = BoxSet.of(
@@ -36,6 +36,13 @@ def test_places_are_drawn_evenly_and_by_the_seed():
     assert {box.y1 for box in moved.boxes} == {0}
     assert control_boxes(one, seed=3) == moved
     assert control_boxes(one, seed=4) != moved
+
+
+def test_what_is_still_covered_worked_out_by_hand():
+    true = BoxSet.of([Box("a.jpg", 10, 20, 40, 60)] * 3, {"a.jpg": (100, 80)})
+    edges = [(30, 50, 60, 90), (41, 20, 71, 60), (10, 20, 40, 60)]  # 10 x 10 of 30 x 40; beside it; the same
+    moved = BoxSet.of([Box("a.jpg", *xyxy) for xyxy in edges], true.images)
+    assert covered_shares(true, moved) == pytest.approx([1 / 12, 0, 1])
 
 
 def test_what_is_unknown_is_refused():

@@ -5,8 +5,8 @@ from lesioncare.boxes.stats import Spread, stats_of
 def test_counts_and_sizes_worked_out_by_hand():
     boxes = (
         Box("a", 0, 0, 10, 20, label="nv", source="mbd", score=0.5),  # 200 of 800 pixels
-        Box("a", 0, 0, 30, 20, label="nv"),  # 600 of 800
-        Box("b", 0, 0, 40, 50, source="mbd", score=0.0),  # size unknown
+        Box("a", 5, 0, 35, 20, label="nv"),  # 600 of 800
+        Box("b", 3, 45, 43, 95, source="mbd", score=0.0),  # size unknown
     )
     stats = stats_of(BoxSet(boxes, {"a": (40, 20), "b": None, "c": None}, ("mel", "nv")))
     assert (stats.images, stats.bare, stats.boxes) == (3, 1, 3)

@@ -200,6 +200,23 @@ def test_sentences(difference, sentence):
     assert difference.sentence() == sentence
 
 
+@pytest.mark.parametrize(
+    ("low", "bounds"),
+    [
+        (0.0005, "+0.1 to +2.0"),
+        (0.000499, "+0.05 to +1.98"),  # not +0.0
+        (0.00005, "+0.01 to +1.98"),
+        (0.0000499, "+0.005 to +1.980"),
+    ],
+)
+def test_a_bound_that_excludes_zero_is_not_told_as_zero(low, bounds):
+    for sign in (1, -1):
+        ends = sorted((sign * low, sign * 0.0198))
+        told = Difference("balanced_accuracy", 0.5, 0.5 + sign * 0.01, sign * 0.01, *ends, 90, 40).sentence()
+        expected = bounds if sign > 0 else " to ".join(bounds.replace("+", "-").split(" to ")[::-1])
+        assert f"95 % interval {expected})" in told
+
+
 def test_every_metric_has_a_sentence(arms):
     for difference in compare(*arms, RARE, COUNTS, n_resamples=20).values():
         assert "95 % interval" in difference.sentence()

@@ -125,6 +125,14 @@ def test_a_row_that_is_cut_off(make, tmp_path):
         Predictions.from_csv(path)
 
 
+def test_a_row_with_cells_too_many(make, tmp_path):
+    path = tmp_path / "p.csv"
+    make([0, 1], [[1.5, 0.0], [0.0, 1.25]]).to_csv(path)
+    path.write_text(path.read_text().replace("\n", ",1\n").replace(",1\n", "\n", 1))
+    with pytest.raises(RunError, match=r"p\.csv: not a readable table of predictions"):
+        Predictions.from_csv(path)
+
+
 def test_a_failed_write_leaves_no_temporary_file(make, tmp_path):
     (tmp_path / "p.csv").mkdir()
     with pytest.raises(RunError, match="cannot be written"):

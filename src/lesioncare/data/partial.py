@@ -1,7 +1,6 @@
 """Files that are being made, beside other processes that may make the same, and read when they are whole."""
 
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from lesioncare.errors import RunError
+from lesioncare.leftover import is_left_over, owned
 
 __all__ = ["new_array", "open_array", "partial_file", "reading_kept", "remove_left_over"]
 
 
 def partial_file(path: Path) -> Path:
     """A name that no other process uses, while the file is not whole."""
-    return path.with_name(f"{path.name}@{platform.node()}@{os.getpid()}.part")
+    return path.with_name(owned(path.name) + ".part")
 
 
 def new_array(path: Path, kind: np.dtype[Any], shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[Any]]":
@@ -78,17 +78,6 @@ def reading_kept(path: Path) -> Iterator[None]:
 def remove_left_over(directory: Path) -> None:
     """Delete what killed processes of this machine have begun: it may be large."""
     for path in directory.glob("*.part"):
-        _, _, owner = path.name.removesuffix(".part").partition("@")
-        node, _, process = owner.rpartition("@")
-        if not owner or (node == platform.node() and not _runs(int(process))):
+        name = path.name.removesuffix(".part")
+        if "@" not in name or is_left_over(name):
             path.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True

@@ -2,10 +2,10 @@
 
 import contextlib
 import json
-import os
 from pathlib import Path
 
 from lesioncare.errors import RunError
+from lesioncare.leftover import remove_temporaries, temporary_of
 
 __all__ = ["HTML", "read_seconds", "refuse_foreign", "write_file"]
 
@@ -19,7 +19,7 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         RunError: the file cannot be written; the message names it and the reason.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_of(path)
     try:
         temporary.write_bytes(content)
         temporary.replace(path)
@@ -28,6 +28,7 @@ def write_file(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+    remove_temporaries(path)
 
 
 def refuse_foreign(path: Path, begins: bytes) -> None:

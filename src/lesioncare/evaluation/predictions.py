@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -170,10 +171,13 @@ class Predictions:
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row that has cells too many
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file. Run the training or the prediction again.") from error
-    except (OSError, ValueError) as error:  # includes pandas' parser errors and undecodable bytes
+    # ValueError: pandas' parser errors and undecodable bytes
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise RunError(f"{path}: not a readable table of predictions ({error}). Write it again.") from error
     missing = [name for name in (*_TEXTS, "label", *_NUMBERS.values(), "boxes") if name not in frame.columns]
     if missing:

@@ -1,6 +1,7 @@
 """What only some layouts do: label rules, hashed patients, copies that are partial, doubled or damaged."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,51 @@ def test_a_kept_key_makes_tables_agree(copy, tmp_path):
     key.write_text("short")
     with pytest.raises(DataError, match=r"clinic\.key: not a key"):
         group_key(key)
+
+
+def test_a_key_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    key = tmp_path / "clinic.key"
+
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            group_key(key)
+    assert not list(tmp_path.iterdir())
+    made = group_key(key)
+    assert list(tmp_path.iterdir()) == [key]
+    assert group_key(key) == made
+
+
+def test_a_key_that_another_process_has_made_meanwhile_stays(tmp_path, monkeypatch):
+    key, sync = tmp_path / "clinic.key", os.fsync
+
+    def faster(file):
+        key.write_text("theirs")
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", faster)
+    with pytest.raises(DataError, match=r"clinic\.key: cannot be written"):
+        group_key(key)
+    assert key.read_text() == "theirs"
+
+
+def test_a_key_needs_no_links(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    made = group_key(tmp_path / "clinic.key")
+    assert group_key(tmp_path / "clinic.key") == made
+    assert (tmp_path / "clinic.key").stat().st_mode & 0o077 == 0
+
+
+def test_an_empty_key_is_told(tmp_path):
+    (tmp_path / "clinic.key").touch()
+    with pytest.raises(DataError, match=r"clinic\.key: is empty. Delete it"):
+        group_key(tmp_path / "clinic.key")
 
 
 def test_boxes_of_masks_are_brought_to_images_that_were_made_smaller(copy, tmp_path):

@@ -1,12 +1,12 @@
 """Writing that either happens as a whole or leaves everything as it was."""
 
 import shutil
-import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from lesioncare.errors import DataError
+from lesioncare.leftover import remove_temporaries, temporary_of
 
 __all__ = ["check_file", "check_folder", "inside", "writing_file", "writing_folder"]
 
@@ -63,6 +63,7 @@ def writing_file(path: Path) -> Iterator[Path]:
     with _temporary(path) as temporary:
         yield temporary
         temporary.replace(path)
+    remove_temporaries(path)
 
 
 @contextmanager
@@ -84,6 +85,7 @@ def writing_folder(path: Path, replaces: Collection[str] | None = None) -> Itera
             if old.is_dir():
                 old.rename(path)
             raise
+    remove_temporaries(path)
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -106,8 +108,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    # A short name of its own: the final one may already be as long as a name can be.
-    temporary = path.parent / f".{uuid.uuid4().hex[:12]}.tmp"
+    temporary = temporary_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
