@@ -129,6 +129,39 @@ def test_train_evaluate_predict_report(run, train_words, tiny, tmp_path):
     assert title((tmp_path / "r.html").read_text("utf-8")) == "A < B"
 
 
+@pytest.fixture
+def control(run, tiny, tmp_path):
+    """A file of control boxes of the tiny table's images."""
+    assert run("boxes", "convert", tiny, tmp_path / "true.csv", "--images", tiny.parent)[0] == 0
+    words = ("boxes", "control", tmp_path / "true.csv", tmp_path / "anywhere.csv", "--images", tiny.parent)
+    assert run(*words)[0] == 0
+    return tmp_path / "anywhere.csv"
+
+
+def test_boxes_of_a_control_are_said_to_be_one(run, train_words, control, tiny, tmp_path):
+    code, shown, errors = run(*train_words, "--boxes", control, "--output", tmp_path / "run")
+    assert code == 0, errors
+    for words in ("learnt from control boxes", "is judged by control boxes", "--test-boxes FILE"):
+        assert words in " ".join(shown.split())
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "judged by control boxes" in page
+    assert "Looks at the control boxes" in page
+    assert "of the map lies in the control box" in page
+    code, shown, errors = run("evaluate", tmp_path / "run", tiny)  # whose own columns are the lesions'
+    assert code == 0, errors
+    assert "learnt from control boxes" in " ".join(shown.split())
+    assert "judged by control" not in " ".join(shown.split())
+
+
+def test_a_control_is_told_where_the_lesions_judge(run, train_words, control, tmp_path):
+    words = ("--boxes", control, "--test-boxes", "table", "--output", tmp_path / "run")
+    code, shown, errors = run(*train_words, *words)
+    assert code == 0, errors
+    assert "learnt from control boxes" in " ".join(shown.split())
+    assert "judged by control" not in " ".join(shown.split())
+    assert "lesion's box" in (tmp_path / "run" / "report.html").read_text("utf-8").replace("&#39;", "'")
+
+
 def test_a_baseline_trains_both_and_compares(run, train_words, tmp_path):
     code, shown, errors = run(*train_words, "--output", tmp_path / "pair", "--baseline", "--freeze", "5")
     assert code == 0, errors

@@ -35,6 +35,24 @@ def test_compare_trains_and_tells(run, words, tmp_path):
     assert "has a report of its own" in run("report", tmp_path / "c", tmp_path / "c")[2]
 
 
+def test_an_arm_of_control_boxes_is_told_and_who_judges_by_them(run, words, tiny, tmp_path):
+    true, control = tmp_path / "true.csv", tmp_path / "anywhere.csv"
+    assert run("boxes", "convert", tiny, true, "--images", tiny.parent)[0] == 0
+    assert run("boxes", "control", true, control, "--images", tiny.parent)[0] == 0
+    plan = {"arms": {"ce": None, "care": {"attention": "care", "boxes": str(control)}}}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    words = [*words, "--config", tmp_path / "plan.yaml", "--folds", "0/2"]
+    code, said, error = run(*words, "--boxes", true, "--output", tmp_path / "c")
+    assert (code, error) == (0, "")
+    assert "care learnt from control boxes" in " ".join(said.split())
+    assert "judged by control" not in said
+    assert "care learnt from control boxes" in (tmp_path / "c" / "report.html").read_text("utf-8")
+    code, said, error = run(*words, "--boxes", control, "--output", tmp_path / "d")
+    assert (code, error) == (0, "")
+    assert "ce and care are judged by control boxes" in " ".join(said.split())
+    assert "(--boxes)" in said
+
+
 def test_a_refused_comparison_leaves_the_one_that_is_there_alone(run, words, tmp_path):
     words = [*words, "--arms", "ce,care-all", "--output", tmp_path / "c"]
     assert run(*words)[0] == 0

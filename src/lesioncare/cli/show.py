@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lesioncare.cli.say import show_path
-from lesioncare.evaluation import Metrics, RunResult, compare, interval
+from lesioncare.evaluation import Metrics, RunResult, box_remarks, compare, interval
 from lesioncare.evaluation.intervals import MIN_GROUPS, Interval
 
 __all__ = ["interval_cell", "show_folds", "show_path", "show_results"]
@@ -42,6 +42,8 @@ def show_results(runs: Sequence[RunResult]) -> None:
         for key in _COMPARED:
             if key in differences:
                 console.print(differences[key].sentence(), markup=False)
+    for remark in box_remarks({run.name: run.boxes for run in runs}):
+        console.print(remark, markup=False)
 
 
 def show_folds(counts: dict[str, list[int]], groups: list[int]) -> None:

@@ -38,6 +38,8 @@ def show_comparison(comparison: Comparison) -> None:
         table.add_row(escape(arm), *[interval_cell(numbers.get(metric)) for metric in _COLUMNS])
     console.print(table)
     _show_differences(console, found)
+    for remark in comparison.remarks:
+        console.print(remark, markup=False)
     show_path("Comparison", comparison.directory)
 
 

@@ -2,8 +2,9 @@
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -95,6 +96,8 @@ class ImageTable:
         boxes: frame position -> float32 [n, 4] xyxy in pixels of the upright image; absent = no box.
         box_scores: frame position -> float32 [n] in [0, 1].
         source: the file.
+        box_sources: source of a box (`Box.source`) -> how many have it; empty for those of the table's
+            columns, which do not tell.
     """
 
     frame: pd.DataFrame
@@ -102,6 +105,7 @@ class ImageTable:
     boxes: Mapping[int, Floats32]
     box_scores: Mapping[int, Floats32]
     source: Path
+    box_sources: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -167,7 +171,12 @@ class ImageTable:
         rows = self.frame["row"].to_numpy()[at]
         corners = to_pixels(corners, _sizes(self.frame, at), "pixel", rows=rows, source=self.source)
         scores = np.array([box.score for box in boxes], dtype=np.float64)
-        return dataclasses.replace(self, boxes=_by_position(at, corners), box_scores=_by_position(at, scores))
+        return dataclasses.replace(
+            self,
+            boxes=_by_position(at, corners),
+            box_scores=_by_position(at, scores),
+            box_sources=Counter(box.source for box in boxes),
+        )
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from lesioncare.evaluation.arms import ArmPredictions, Cell
 from lesioncare.evaluation.bootstrap import compare, interval
+from lesioncare.evaluation.box_use import BoxesOfRun, BoxUse, box_remarks
 from lesioncare.evaluation.comparison import compare_arms
 from lesioncare.evaluation.comparison_result import ArmComparison, ArmInterval, PairDifference, Spread
 from lesioncare.evaluation.intervals import Difference, Interval
@@ -21,6 +22,8 @@ __all__ = [
     "ArmComparison",
     "ArmInterval",
     "ArmPredictions",
+    "BoxUse",
+    "BoxesOfRun",
     "Calibration",
     "Cell",
     "ClassMetrics",
@@ -36,6 +39,7 @@ __all__ = [
     "Spread",
     "area_share",
     "arm_calibration",
+    "box_remarks",
     "calibration",
     "centre_energy",
     "compare",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, NonNegativeInt
 
 from lesioncare.errors import RunError
+from lesioncare.evaluation.box_use import BoxesOfRun
 from lesioncare.evaluation.files import write_file
 from lesioncare.evaluation.metrics import Metrics, evaluate
 from lesioncare.evaluation.predictions import Predictions
@@ -114,6 +115,12 @@ class RunResult:
         )
         return dict.fromkeys(self.classes, 0.0) | dict(zip(shown, left.tolist(), strict=True))
 
+    @property
+    def boxes(self) -> BoxesOfRun | None:
+        """What it learnt from and is judged by; None where the run is older than this."""
+        kept = self.config.get("boxes")
+        return None if kept is None else BoxesOfRun.model_validate(kept)
+
     @cached_property
     def metrics(self) -> Metrics:
         """All numbers of the test part, computed once."""
@@ -187,7 +194,8 @@ class RunResult:
             result = cls(**values, history=history, predictions=predictions, maps=maps, validation=validation)
         except RunError as error:
             raise RunError(f"{directory}: {error} {_REMEDY}") from error
-        _read(directory / "result.json", lambda _: result.prior)  # made of options, which may be anything
+        # Made of options, which may be anything.
+        _read(directory / "result.json", lambda _: (result.prior, result.boxes))
         return result
 
 

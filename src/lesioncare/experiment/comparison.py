@@ -10,7 +10,7 @@ from typing import Any, Self
 import pandas as pd
 
 from lesioncare.errors import RunError
-from lesioncare.evaluation import ArmComparison, ArmPredictions, RunResult, compare_arms
+from lesioncare.evaluation import ArmComparison, ArmPredictions, RunResult, box_remarks, compare_arms
 from lesioncare.evaluation import Cell as CellPredictions
 from lesioncare.evaluation.files import read_seconds, write_file
 from lesioncare.experiment.plan import Cell, ComparisonConfig
@@ -18,6 +18,11 @@ from lesioncare.experiment.protocol import Protocol
 from lesioncare.training import RunDirectory
 
 __all__ = ["Comparison", "ComparisonDirectory"]
+
+_JUDGE = (
+    "For that, give the comparison the lesions' boxes (--boxes), and the control to its arm alone (`boxes` of "
+    "an arm in the plan)."
+)
 
 FoldSeed = tuple[int, int]
 Known = dict[tuple[str, Path], RunResult]
@@ -177,6 +182,12 @@ class Comparison:
     def statistics(self) -> ArmComparison | None:
         """Each arm's numbers and each pair's differences, on `comparable`; None where that is empty."""
         return compare_arms(self.arms, self.rare) if self.arms else None
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know of the boxes: those of a control are not where the lesions are."""
+        first = {name: next(iter(cells.values())) for name, cells in self.results.items() if cells}
+        return box_remarks({name: result.boxes for name, result in first.items()}, _JUDGE)
 
     def cells_frame(self) -> pd.DataFrame:
         """One row per finished cell: arm, fold, seed, its main numbers and each class's recall."""

@@ -55,6 +55,11 @@ class Study:
         """The rare classes, in the order of the page."""
         return tuple(name for name in self.classes if name in self.runs[0].rare)
 
+    @property
+    def of_control(self) -> bool:
+        """Whether some run is judged by boxes of a control, which are not where the lesions are."""
+        return any(run.boxes is not None and run.boxes.judged.control for run in self.runs)
+
     @cached_property
     def differences(self) -> tuple[Mapping[str, Difference], ...]:
         """For each arm after the first: its differences from the first, by metric."""

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from lesioncare.evaluation import box_remarks
 from lesioncare.report import text
 from lesioncare.report.study import Study
 from lesioncare.report.views import Card, TableRow, Value
 
-__all__ = ["answers", "cards", "facts"]
+__all__ = ["answers", "cards", "facts", "remarks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def answers(study: Study) -> tuple[tuple[str, ...], ...]:
         sentences = (
             text.answer(recall, first, arm.name, question.subject),
             text.threshold_answer(recall, adjusted),
-            text.energy_answer(differences.get(f"energy:{question.look}"), chance),
+            text.energy_answer(
+                differences.get(f"energy:{question.look}"), chance, control=study.of_control
+            ),
         )
         groups.append(tuple(sentence for sentence in sentences if sentence))
     return tuple(groups)
@@ -70,8 +73,15 @@ def _alone(study: Study, question: _Question) -> tuple[str, ...]:
     look = metrics.localisation[question.look]
     if look.energy is not None:
         energy, chance = text.percent(look.energy), text.percent(look.area_share)
-        sentences.append(f"{energy} of the map lies in the lesion's box; chance would be {chance}.")
+        box = "the control box" if study.of_control else "the lesion's box"
+        sentences.append(f"{energy} of the map lies in {box}; chance would be {chance}.")
     return tuple(sentences)
+
+
+def remarks(study: Study) -> tuple[str, ...]:
+    """What must be known of the runs before their figures are believed."""
+    names = [arm.name for arm in study.arms]
+    return box_remarks(dict(zip(names, (run.boxes for run in study.runs), strict=True)))
 
 
 def cards(study: Study) -> tuple[Card, ...]:
@@ -79,7 +89,7 @@ def cards(study: Study) -> tuple[Card, ...]:
     axis = study.axis([figure.key for figure in _FIGURES])
     return tuple(
         Card(
-            title=figure.title,
+            title=_title(study, figure),
             meaning=figure.meaning,
             values=_values(study, figure.key),
             references=_references(study) if figure.key == "energy:rare" else (),
@@ -88,6 +98,11 @@ def cards(study: Study) -> tuple[Card, ...]:
         )
         for figure in _FIGURES
     )
+
+
+def _title(study: Study, figure: _Figure) -> str:
+    of_control = figure.key == "energy:rare" and study.of_control
+    return "Looks at the control boxes" if of_control else figure.title
 
 
 def _values(study: Study, key: str) -> tuple[Value, ...]:

@@ -168,16 +168,25 @@ def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str
     return f"{opening} the sign turns: the recall is {after} ({values})."
 
 
-def energy_answer(difference: Difference | None, chance: float | None) -> str | None:
-    """Where the network looks on boxed test images, beside the chance level; None without boxes."""
+def energy_answer(
+    difference: Difference | None, chance: float | None, *, control: bool = False
+) -> str | None:
+    """Where the network looks on boxed test images, beside the chance level; None without boxes.
+
+    Args:
+        difference: of the energy in the box.
+        chance: the energy of a map that is the same everywhere.
+        control: whether the boxes are those of a control, wherever the lesions are.
+    """
     if difference is None:
         return None
+    at, box = ("the control boxes", "the control box") if control else ("the lesion", "the lesion's box")
     opening = {
-        "higher": "The network looks more at the lesion",
-        "lower": "The network looks less at the lesion",
+        "higher": f"The network looks more at {at}",
+        "lower": f"The network looks less at {at}",
         "unshown": "No difference shown in where the network looks",
     }[verdict(difference)]
     return (
-        f"{opening}: {percent(difference.b)} of the map lies in the lesion's box, "
+        f"{opening}: {percent(difference.b)} of the map lies in {box}, "
         f"against {percent(difference.a)} ({interval(difference)}); chance would be {percent(chance)}."
     )

@@ -319,6 +319,7 @@ class Page:
     title: str
     arms: tuple[Arm, ...]
     answers: tuple[tuple[str, ...], ...]
+    remarks: tuple[str, ...]
     facts: tuple[str, ...]
     cards: tuple[Card, ...]
     counts: tuple[CountRow, ...]

@@ -34,6 +34,7 @@ from lesioncare.training.decoupled import Head, SecondStage, choose_tau, find_he
 from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
 from lesioncare.training.features import FeatureDataset, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
+from lesioncare.training.inputs import boxes_of_run
 from lesioncare.training.kept import Keeper, Network, build_network, run_images
 from lesioncare.training.live import LiveImages, loader_workers
 from lesioncare.training.memory import on_device, set_memory_format
@@ -390,7 +391,11 @@ def _test(
         validation, _ = _predict(config, parts, loaders, parts.split.validation, "Validating")
     return RunResult(
         name=config.arm,
-        config={**config.to_json(), "found": _found(parts.guide) | found},
+        config={
+            **config.to_json(),
+            "found": _found(parts.guide) | found,
+            "boxes": boxes_of_run(config, parts.table, parts.judged).model_dump(),
+        },
         classes=parts.table.classes,
         rare=parts.rare,
         train_counts=parts.table.class_counts(parts.split.train),
