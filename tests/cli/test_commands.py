@@ -267,3 +267,25 @@ def test_a_table_without_groups_is_said_to_have_none(run, tiny, tmp_path):
     assert "series" in shown
     code, shown, _ = run("splits", tiny, "--folds", "2")
     assert "No group column" not in shown
+
+
+def test_a_network_with_one_answer_is_said_to_have_one(run, train_words, tiny, tmp_path, monkeypatch):
+    (tmp_path / "constant.py").write_text(
+        "import torch\n\n"
+        "class Constant(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.bias = torch.nn.Parameter(torch.tensor([0.0, 0.0, 9.0]))\n\n"
+        "    def forward(self, images):\n"
+        "        return self.bias.expand(len(images), 3)\n\n"
+        "def make(num_classes):\n"
+        "    return Constant()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    words = [*train_words, "--model", "constant:make", "--attention", "none", "--output", "run"]
+    code, shown, errors = run(*words)
+    assert code == 0, errors
+    said = "The network calls every image red-lacunae: its recall of that class says nothing"
+    assert said in " ".join(shown.split())
+    assert said in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert said in " ".join(run("evaluate", "run")[1].split())

@@ -7,8 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lesioncare.cli.say import show_path
-from lesioncare.evaluation import Metrics, RunResult, box_remarks, compare, interval
+from lesioncare.evaluation import Metrics, RunResult, compare, interval, remarks
 from lesioncare.evaluation.intervals import MIN_GROUPS, Interval
+from lesioncare.words import distinct_names
 
 __all__ = ["interval_cell", "show_folds", "show_path", "show_results"]
 
@@ -25,7 +26,8 @@ _COMPARED = ("rare_recall", "rare_recall_adjusted", "balanced_accuracy", "energy
 
 def show_results(runs: Sequence[RunResult]) -> None:
     """Print each run's main numbers, and how the others differ from the first."""
-    table = Table("Test part", *[run.name for run in runs])
+    names = distinct_names([run.name for run in runs])
+    table = Table("Test part", *names)
     for name in runs[0].classes:
         shown = f"recall of {name}" + (" (rare)" if name in runs[0].rare else "")
         table.add_row(escape(shown), *[_percent(run.metrics.per_class[name].recall) for run in runs])
@@ -42,7 +44,7 @@ def show_results(runs: Sequence[RunResult]) -> None:
         for key in _COMPARED:
             if key in differences:
                 console.print(differences[key].sentence(), markup=False)
-    for remark in box_remarks({run.name: run.boxes for run in runs}):
+    for remark in remarks(dict(zip(names, runs, strict=True))):
         console.print(remark, markup=False)
 
 

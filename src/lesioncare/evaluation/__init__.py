@@ -2,7 +2,7 @@
 
 from lesioncare.evaluation.arms import ArmPredictions, Cell
 from lesioncare.evaluation.bootstrap import compare, interval
-from lesioncare.evaluation.box_use import BoxesOfRun, BoxUse, box_remarks
+from lesioncare.evaluation.box_use import BoxesOfRun, BoxUse
 from lesioncare.evaluation.comparison import compare_arms
 from lesioncare.evaluation.comparison_result import ArmComparison, ArmInterval, PairDifference, Spread
 from lesioncare.evaluation.intervals import Difference, Interval
@@ -16,6 +16,7 @@ from lesioncare.evaluation.reliability import (
     arm_calibration,
     calibration,
 )
+from lesioncare.evaluation.remarks import remarks
 from lesioncare.evaluation.result import RunResult
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
     "Spread",
     "area_share",
     "arm_calibration",
-    "box_remarks",
     "calibration",
     "centre_energy",
     "compare",
@@ -48,4 +48,5 @@ __all__ = [
     "evaluate",
     "interval",
     "pointing_hit",
+    "remarks",
 ]

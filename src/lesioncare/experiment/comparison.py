@@ -10,9 +10,11 @@ from typing import Any, Self
 import pandas as pd
 
 from lesioncare.errors import RunError
-from lesioncare.evaluation import ArmComparison, ArmPredictions, RunResult, box_remarks, compare_arms
+from lesioncare.evaluation import ArmComparison, ArmPredictions, RunResult, compare_arms
 from lesioncare.evaluation import Cell as CellPredictions
+from lesioncare.evaluation.box_use import box_remarks
 from lesioncare.evaluation.files import read_seconds, write_file
+from lesioncare.evaluation.remarks import answer_remarks
 from lesioncare.experiment.plan import Cell, ComparisonConfig
 from lesioncare.experiment.protocol import Protocol
 from lesioncare.training import RunDirectory
@@ -20,8 +22,8 @@ from lesioncare.training import RunDirectory
 __all__ = ["Comparison", "ComparisonDirectory"]
 
 _JUDGE = (
-    "For that, give the comparison the lesions' boxes (--boxes), and the control to its arm alone (`boxes` of "
-    "an arm in the plan)."
+    "For that, give the comparison the lesions' boxes (--boxes), and the control to its arm alone (`boxes` "
+    "of an arm in the plan)."
 )
 
 FoldSeed = tuple[int, int]
@@ -185,9 +187,10 @@ class Comparison:
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader must know of the boxes: those of a control are not where the lesions are."""
-        first = {name: next(iter(cells.values())) for name, cells in self.results.items() if cells}
-        return box_remarks({name: result.boxes for name, result in first.items()}, _JUDGE)
+        """What a reader must know: classes that an arm never names, and boxes that are a control."""
+        cells = {name: list(found.values()) for name, found in self.results.items() if found}
+        answers = answer_remarks({name: [one.metrics for one in each] for name, each in cells.items()})
+        return (*answers, *box_remarks({name: each[0].boxes for name, each in cells.items()}, _JUDGE))
 
     def cells_frame(self) -> pd.DataFrame:
         """One row per finished cell: arm, fold, seed, its main numbers and each class's recall."""

@@ -9,6 +9,7 @@ from lesioncare.evaluation import Difference, Interval, RunResult, compare, inte
 from lesioncare.report import text
 from lesioncare.report.figures import Axis, difference_axis, strip
 from lesioncare.report.views import Arm, Comparison
+from lesioncare.words import distinct_names
 
 __all__ = ["Study", "draw_comparison"]
 
@@ -40,7 +41,7 @@ class Study:
     def arms(self) -> tuple[Arm, ...]:
         """Names and colours."""
         first = 0 if len(self.runs) > 1 else 1  # the grey of colour 0 says "the arm to compare with"
-        names = _distinct([run.name for run in self.runs])
+        names = distinct_names([run.name for run in self.runs])
         return tuple(Arm(name, (first + number) % _COLOURS) for number, name in enumerate(names))
 
     @cached_property
@@ -85,14 +86,6 @@ class Study:
             draw_comparison(arm, each.get(key), axis)
             for arm, each in zip(self.arms[1:], self.differences, strict=True)
         )
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The names; those that occur more than once get their place among the runs."""
-    return [
-        f"{name} (run {place})" if names.count(name) > 1 else name
-        for place, name in enumerate(names, start=1)
-    ]
 
 
 def draw_comparison(arm: Arm, difference: Difference | None, axis: Axis) -> Comparison:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lesioncare.evaluation import box_remarks
+from lesioncare import evaluation
 from lesioncare.report import text
 from lesioncare.report.study import Study
 from lesioncare.report.views import Card, TableRow, Value
@@ -51,9 +51,7 @@ def answers(study: Study) -> tuple[tuple[str, ...], ...]:
         sentences = (
             text.answer(recall, first, arm.name, question.subject),
             text.threshold_answer(recall, adjusted),
-            text.energy_answer(
-                differences.get(f"energy:{question.look}"), chance, control=study.of_control
-            ),
+            text.energy_answer(differences.get(f"energy:{question.look}"), chance, control=study.of_control),
         )
         groups.append(tuple(sentence for sentence in sentences if sentence))
     return tuple(groups)
@@ -81,7 +79,7 @@ def _alone(study: Study, question: _Question) -> tuple[str, ...]:
 def remarks(study: Study) -> tuple[str, ...]:
     """What must be known of the runs before their figures are believed."""
     names = [arm.name for arm in study.arms]
-    return box_remarks(dict(zip(names, (run.boxes for run in study.runs), strict=True)))
+    return evaluation.remarks(dict(zip(names, study.runs, strict=True)))
 
 
 def cards(study: Study) -> tuple[Card, ...]:
