@@ -1,4 +1,4 @@
-"""What a reader must know before believing a run's figures: classes it never names, and boxes of a control."""
+"""What a reader must know before believing a run's figures: classes it never names, boxes of a control."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -58,8 +58,8 @@ def _of_one(who: str, metrics: Metrics) -> str:
     everything, never = takes_all(metrics), never_predicted(metrics)
     if everything is not None:
         return (
-            f"{who} calls every image {everything}: its recall of that class says nothing, and no other class "
-            "is ever predicted."
+            f"{who} calls every image {everything}: its recall of that class says nothing, and no other "
+            "class is ever predicted."
         )
     return f"{who} never predicts {', '.join(never)}." if never else ""
 

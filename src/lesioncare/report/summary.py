@@ -48,9 +48,10 @@ def answers(study: Study) -> tuple[tuple[str, ...], ...]:
     for arm, run, differences in zip(study.arms[1:], study.runs[1:], study.differences, strict=True):
         recall, adjusted = differences.get(question.key), differences.get(f"{question.key}_adjusted")
         chance = run.metrics.localisation[question.look].area_share
+        # On top stands also what logit adjustment, which costs no training, leaves of the difference.
+        answer = text.answer(recall, first, arm.name, question.subject)
         sentences = (
-            text.answer(recall, first, arm.name, question.subject),
-            text.threshold_answer(recall, adjusted),
+            " ".join(filter(None, (answer, text.threshold_answer(recall, adjusted)))),
             text.energy_answer(differences.get(f"energy:{question.look}"), chance, control=study.of_control),
         )
         groups.append(tuple(sentence for sentence in sentences if sentence))
@@ -67,7 +68,7 @@ def _alone(study: Study, question: _Question) -> tuple[str, ...]:
     ]
     if adjusted is not None:
         share = text.percent(adjusted.value)
-        sentences.append(f"After correcting for the class counts (logit adjustment) it would be {share}.")
+        sentences[0] += f" After correcting for the class counts (logit adjustment) it would be {share}."
     look = metrics.localisation[question.look]
     if look.energy is not None:
         energy, chance = text.percent(look.energy), text.percent(look.area_share)

@@ -139,8 +139,8 @@ def answer(difference: Difference | None, a: str, b: str, subject: str) -> str:
             else "may be chance"
         )
         return (
-            f"No difference shown in how many {subject} are recognised: {values}. "
-            f"The difference of {change} {why}."
+            f"No difference shown in how many {subject} are recognised: {values}; "
+            f"the difference of {change} {why}."
         )
     opening = "More" if kind == "higher" else "Fewer"
     return f"{opening} {subject} are recognised: {values}, a difference of {change}."
