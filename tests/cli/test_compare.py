@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import yaml
+
+from lesioncare.cli.show_comparison import pair_sentences
+from lesioncare.evaluation import ArmComparison, PairDifference, Spread
 
 
 @pytest.fixture
@@ -23,6 +28,7 @@ def test_compare_trains_and_tells(run, words, tmp_path):
     assert "4 of 4 cells: care-all, fold 1, seed 0\n" in said
     assert "care-all, compared with ce:" in said
     assert "Rare recall" in said
+    assert "Pairs of arms whose difference is shown, after correction: 0 of 1 in" in said
     assert {"pairs.csv", "arms.tex", "report.html"} <= {path.name for path in (tmp_path / "c").iterdir()}
     code, again, _ = run(*words, "--arms", "ce,care-all", "--output", tmp_path / "c")
     assert code == 0
@@ -33,6 +39,24 @@ def test_compare_trains_and_tells(run, words, tmp_path):
     assert run("report", tmp_path / "c")[0] == 0
     assert (tmp_path / "c" / "report.html").read_bytes() == first
     assert "has a report of its own" in run("report", tmp_path / "c", tmp_path / "c")[2]
+
+
+def test_all_pairs_are_counted_and_said_to_be_elsewhere():
+    one = PairDifference(
+        "rare_recall", 0.4, 0.5, 0.1, 0.05, 0.15, 90, 30, 0.01, 0.03, 3, Spread((0.1,), (0.1,))
+    )
+    not_shown = replace(one, p_corrected=0.2)
+    found = {("ce", "care"): one, ("ce", "energy"): not_shown, ("care", "energy"): not_shown}
+    pairs = {pair: {"rare_recall": difference} for pair, difference in found.items()}
+    three = ArmComparison((0,), (0,), 2000, {"ce": {}, "care": {}, "energy": {}}, pairs)
+    counted, elsewhere = pair_sentences(three)
+    assert counted == ("Pairs of arms whose difference is shown, after correction: 1 of 3 in rare recall.")
+    assert elsewhere.startswith("Printed are the pairs with ce; all 3 pairs are in pairs.csv and")
+    two = replace(three, singles={"ce": {}, "care": {}}, pairs={("ce", "care"): pairs["ce", "care"]})
+    assert pair_sentences(two) == (
+        "Pairs of arms whose difference is shown, after correction: 1 of 1 in rare recall.",
+    )
+    assert pair_sentences(replace(three, singles={"ce": {}}, pairs={})) == ()
 
 
 def test_an_arm_of_control_boxes_is_told_and_who_judges_by_them(run, words, tiny, tmp_path):

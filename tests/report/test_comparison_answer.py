@@ -34,7 +34,8 @@ UP = {"a": 0.4, "b": 0.471, "difference": 0.071}
 def test_a_shown_difference_is_told_with_its_numbers(study):
     one = study(**UP, low=0.031, high=0.129, p_corrected=0.012, n_comparisons=3)
     assert best_sentence(one, "rare_recall", "rare recall") == (
-        "Rare recall, better against plain: the difference of +7.1 points (95\u202f% interval +3.1 to +12.9) is shown, also after correction "
+        "Rare recall, better against plain: the difference of +7.1 points (95\u202f% interval +3.1 to +12.9) "
+        "is shown, also after correction "
         "for 3 comparisons (p 0.012)."
     )
 
