@@ -141,6 +141,7 @@ def control(run, tiny, tmp_path):
 def test_boxes_of_a_control_are_said_to_be_one(run, train_words, control, tiny, tmp_path):
     code, shown, errors = run(*train_words, "--boxes", control, "--output", tmp_path / "run")
     assert code == 0, errors
+    assert shown.startswith("Attention learns from 37 boxes on 37 of 37 images (control, anywhere 37), of")
     for words in ("learnt from control boxes", "is judged by control boxes", "--test-boxes FILE"):
         assert words in " ".join(shown.split())
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
@@ -162,10 +163,13 @@ def test_a_control_is_told_where_the_lesions_judge(run, train_words, control, tm
     assert "lesion's box" in (tmp_path / "run" / "report.html").read_text("utf-8").replace("&#39;", "'")
 
 
-def test_a_baseline_trains_both_and_compares(run, train_words, tmp_path):
+def test_a_baseline_trains_both_and_compares(run, train_words, tiny, tmp_path):
     code, shown, errors = run(*train_words, "--output", tmp_path / "pair", "--baseline", "--freeze", "5")
     assert code == 0, errors
     assert shown.index("Training: no attention") < shown.index("Training: CARE")
+    said = f"Attention learns from 37 boxes on 37 of 37 images, of {tiny}."
+    assert shown.index(said) < shown.index("Training: no attention")
+    assert shown.count("Attention learns from") == 1
     assert RunResult.load(tmp_path / "pair" / "without").name == "no attention"
     assert RunResult.load(tmp_path / "pair" / "with").name == "CARE, all classes"
     assert not (tmp_path / "pair" / "features").exists()

@@ -1,8 +1,9 @@
-from lesioncare.evaluation import BoxesOfRun, BoxUse, box_remarks
+from lesioncare.evaluation import BoxesOfRun, BoxUse
+from lesioncare.evaluation.box_use import box_remarks
 
 
 def boxes(file, sources):
-    return BoxUse(file=file, images=240, boxes=sum(sources.values()), sources=sources)
+    return BoxUse(file=file, table=300, images=240, boxes=sum(sources.values()), sources=sources)
 
 
 TRUE = boxes("true.csv", {"mbd": 40, "manual": 210})
@@ -10,8 +11,23 @@ CONTROL = boxes("anywhere.csv", {"control, anywhere": 250})
 
 
 def test_the_boxes_in_words():
-    assert str(TRUE) == "250 boxes on 240 images (manual 210, mbd 40), of true.csv"
-    assert str(BoxUse(file="t.csv", images=1, boxes=1, sources={})) == "1 box on 1 image, of t.csv"
+    assert str(TRUE) == "250 boxes on 240 of 300 images (manual 210, mbd 40), of true.csv"
+    assert (
+        str(BoxUse(file="t.csv", table=1, images=1, boxes=1, sources={})) == "1 box on 1 of 1 image, of t.csv"
+    )
+
+
+def test_what_attention_learns_from_is_said_before_training():
+    assert BoxesOfRun(learnt=TRUE, judged=TRUE).sentences() == (
+        f"Attention learns from {TRUE}.",
+        "60 images without a box: no attention there.",
+    )
+    assert BoxesOfRun(learnt=CONTROL, judged=TRUE).sentences()[-1] == f"Judged by {TRUE}."
+    assert BoxesOfRun(learnt=None, judged=TRUE).sentences()[0] == "Trained without attention."
+    none = BoxUse(file="t.csv", table=9, images=0, boxes=0, sources={})
+    assert BoxesOfRun(learnt=None, judged=none).sentences() == (
+        "No image has a box: no attention, and nothing to judge by where the network looks.",
+    )
 
 
 def test_true_boxes_and_older_runs_need_no_remark():

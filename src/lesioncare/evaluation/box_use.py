@@ -19,7 +19,8 @@ class BoxUse(BaseModel):
 
     Attributes:
         file: the box file, or the table whose columns they stand in.
-        images: images that have a box.
+        table: images of the table.
+        images: those of them that have a box.
         boxes: boxes.
         sources: source -> its boxes; empty where a file does not tell.
     """
@@ -27,6 +28,7 @@ class BoxUse(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     file: str
+    table: NonNegativeInt
     images: NonNegativeInt
     boxes: NonNegativeInt
     sources: dict[str, NonNegativeInt]
@@ -37,10 +39,10 @@ class BoxUse(BaseModel):
         return any(map(is_control, self.sources))
 
     def __str__(self) -> str:
-        """In words: "250 boxes on 240 images (manual 210, mbd 40), of boxes.csv"."""
+        """In words: "250 boxes on 240 of 300 images (manual 210, mbd 40), of boxes.csv"."""
         ordered = Counter(self.sources).most_common()
         sources = f" ({', '.join(f'{name} {count}' for name, count in ordered)})" if ordered else ""
-        counts = f"{several(self.boxes, 'box', 'boxes')} on {several(self.images, 'image')}"
+        counts = f"{several(self.boxes, 'box', 'boxes')} on {self.images} of {several(self.table, 'image')}"
         return f"{counts}{sources}, of {self.file}"
 
 
@@ -56,6 +58,18 @@ class BoxesOfRun(BaseModel):
 
     learnt: BoxUse | None
     judged: BoxUse
+
+    def sentences(self) -> tuple[str, ...]:
+        """Say what attention learns from, and where a network should look when it is tested."""
+        if self.learnt is None:
+            if not self.judged.images:
+                return ("No image has a box: no attention, and nothing to judge by where the network looks.",)
+            return ("Trained without attention.", f"Judged by {self.judged}.")
+        told = [f"Attention learns from {self.learnt}."]
+        without = self.learnt.table - self.learnt.images
+        if without:
+            told.append(f"{several(without, 'image')} without a box: no attention there.")
+        return (*told, *([] if self.judged == self.learnt else [f"Judged by {self.judged}."]))
 
 
 def box_remarks(runs: Mapping[str, BoxesOfRun | None], remedy: str = JUDGE) -> tuple[str, ...]:

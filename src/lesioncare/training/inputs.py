@@ -81,6 +81,7 @@ def count_boxes(config: DataConfig, table: ImageTable) -> BoxUse:
     boxes = sum(map(len, table.boxes.values()))
     return BoxUse(
         file=str(config.box_file or config.table),
+        table=len(table),
         images=len(table.boxes),
         boxes=boxes,
         sources=dict(table.box_sources),

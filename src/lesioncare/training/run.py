@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from lesioncare.data.augmentation import BatchAugment
 from lesioncare.data.dataset import Batch
 from lesioncare.data.workers import reporting_dead_workers
 from lesioncare.errors import ConfigError, ModelError
-from lesioncare.evaluation import Predictions, RunResult
+from lesioncare.evaluation import BoxesOfRun, Predictions, RunResult
 from lesioncare.evaluation.files import read_seconds, write_file
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import find_layer, make_guide
@@ -55,6 +55,7 @@ def train(
     cache_dir: Path | None = None,
     overwrite: bool = False,
     shared: SharedInputs | None = None,
+    tell_boxes: Callable[[BoxesOfRun], None] = lambda _: None,
 ) -> RunResult:
     """Train one network, test it, and leave everything in a directory.
 
@@ -69,6 +70,7 @@ def train(
         overwrite: delete a run that is already there.
         shared: tables and splits of several runs, this one among them, so that they are read once; with one
             `cache_dir` their features are computed once, too.
+        tell_boxes: told, before the training, which boxes it learns from and is judged by.
 
     Raises:
         LesionCareError: something in the table, the images, the options or the directory cannot be used.
@@ -83,6 +85,7 @@ def train(
         shared = shared or SharedInputs([config])
         reading = time.perf_counter() - start
         parts = _Parts.build(config, shared)
+        tell_boxes(parts.boxes)
         average = None if config.schedule.ema is None else WeightAverage(config.schedule.ema)
         trainer, history = make_trainer(config.schedule, run, average)
         # All that a user can get wrong was seen by now: only then is there a directory.
@@ -119,6 +122,7 @@ class _Parts:
     treatment: Treatment
     head: Head | None
     rare: tuple[str, ...]
+    boxes: BoxesOfRun
 
     @classmethod
     def build(cls, config: TrainConfig, shared: SharedInputs) -> "_Parts":
@@ -136,7 +140,9 @@ class _Parts:
         treatment = make_treatment(config, labels, len(table.classes), model.image_size)
         check_validation(config, len(split.validation))
         head = find_head(model.network, example) if treatment.remedy.changes_head else None
-        parts = cls(table, shared.judged(config), split, network, guide, treatment, head, rare)
+        judged = shared.judged(config)
+        boxes = boxes_of_run(config, table, judged)
+        parts = cls(table, judged, split, network, guide, treatment, head, rare, boxes)
         _check_boxes(config, parts)
         return parts
 
@@ -394,7 +400,7 @@ def _test(
         config={
             **config.to_json(),
             "found": _found(parts.guide) | found,
-            "boxes": boxes_of_run(config, parts.table, parts.judged).model_dump(),
+            "boxes": parts.boxes.model_dump(),
         },
         classes=parts.table.classes,
         rare=parts.rare,
