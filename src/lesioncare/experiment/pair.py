@@ -9,6 +9,7 @@ from lesioncare.training import RunDirectory, SharedInputs, TrainConfig, train
 from lesioncare.training.directory import check_run
 from lesioncare.training.features import remove_cache
 from lesioncare.training.inputs import boxes_of_run
+from lesioncare.training.models import check_model
 
 __all__ = ["train_pair"]
 
@@ -46,6 +47,8 @@ def train_pair(
     for name, one in arms.items():  # before the first trains for hours
         check_run(one, directory / name, overwrite=overwrite)
     done = not overwrite and all(RunDirectory(directory / name).complete for name in arms)
+    if not done:
+        check_model(config.model)
     inputs = None if done else SharedInputs(list(arms.values()))
     if inputs is not None:
         tell_boxes(boxes_of_run(config, inputs.table(config), inputs.judged(config)))

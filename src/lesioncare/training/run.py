@@ -38,7 +38,7 @@ from lesioncare.training.inputs import boxes_of_run
 from lesioncare.training.kept import Keeper, Network, build_network, run_images
 from lesioncare.training.live import LiveImages, loader_workers
 from lesioncare.training.memory import on_device, set_memory_format
-from lesioncare.training.models import BuiltModel, checkpoint_blocks
+from lesioncare.training.models import BuiltModel, check_model, checkpoint_blocks
 from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.remedy import Treatment, check_validation, make_treatment
 from lesioncare.training.shared import SharedInputs
@@ -79,6 +79,7 @@ def train(
     run = check_run(config, directory, overwrite=overwrite)
     if run.complete and not overwrite:
         return RunResult.load(directory)
+    check_model(config.model)
     with torch.random.fork_rng(), quiet():
         torch.manual_seed(config.schedule.seed)
         start = time.perf_counter()
