@@ -103,6 +103,13 @@ def test_convert_names_a_folder_in_the_place_of_the_file(table, tmp_path):
         run("convert", table, table, "--to", "voc", "--overwrite")
 
 
+def test_check_says_that_it_took_pictures_for_masks(tmp_path):
+    mask = Image.new("L", (20, 20))
+    mask.paste(255, (1, 1, 9, 9))
+    mask.save(tmp_path / "a.png")
+    assert "1 box on 1 image, around what is bright in masks: nothing to report" in run("check", tmp_path)
+
+
 def test_masks_become_boxes(tmp_path):
     mask = Image.new("L", (20, 20))
     mask.paste(255, (1, 1, 5, 5))

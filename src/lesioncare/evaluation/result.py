@@ -20,7 +20,7 @@ from lesioncare.evaluation.metrics import Metrics, evaluate
 from lesioncare.evaluation.predictions import Predictions
 from lesioncare.imbalance import REMEDIES, remaining_prior
 
-__all__ = ["Predictions", "RunResult"]
+__all__ = ["Predictions", "RunResult", "runs_inside"]
 
 _T = TypeVar("_T")
 _REMEDY = "Run the training again, or resume it, so that the directory is complete."
@@ -182,6 +182,8 @@ class RunResult:
             RunError: the directory or a file in it is missing or damaged; the message names it.
         """
         directory = Path(directory)
+        if not (directory / "result.json").exists() and (inside := runs_inside(directory)):
+            raise RunError(f"{directory}: is not the directory of one run. {inside}")
         record = _read(directory / "result.json", _load_record)
         history = _read(directory / "history.csv", _load_history)
         predictions = _load_predictions(directory / "predictions.csv", record.n_images)
@@ -197,6 +199,15 @@ class RunResult:
         # Made of options, which may be anything.
         _read(directory / "result.json", lambda _: (result.prior, result.boxes))
         return result
+
+
+def runs_inside(directory: Path) -> str:
+    """Which runs of `--baseline` to give instead of their common directory; empty where it holds none."""
+    runs = [directory / name for name in ("with", "without")]
+    runs = [run for run in runs if any((run / name).exists() for name in ("config.json", "result.json"))]
+    if not runs:
+        return ""
+    return f"It holds {'two' if len(runs) > 1 else 'one'}: give {' or '.join(map(str, runs))}."
 
 
 def _npz(maps: NDArray[np.float16]) -> bytes:

@@ -9,6 +9,7 @@ from torch import nn
 from lesioncare.data import ImageDataset, ImageTable, eval_transform
 from lesioncare.errors import LesionCareError, ModelError, RunError
 from lesioncare.evaluation import BoxesOfRun, Predictions, RunResult
+from lesioncare.evaluation.result import runs_inside
 from lesioncare.training.config import DataConfig, TrainConfig
 from lesioncare.training.directory import RunDirectory
 from lesioncare.training.inference import image_loader, predict_table
@@ -42,11 +43,7 @@ def load_run(directory: Path) -> TrainedRun:
     """
     run = RunDirectory(directory)
     if not run.holds_run:
-        inside = [name for name in ("with", "without") if (directory / name / "config.json").exists()]
-        hint = (
-            f" It holds two: give {' or '.join(str(directory / name) for name in inside)}." if inside else ""
-        )
-        raise RunError(f"{directory}: is not the directory of one run.{hint}")
+        raise RunError(f"{directory}: is not the directory of one run. {runs_inside(directory)}".rstrip())
     if not run.complete:
         raise RunError(
             f"{directory}: the run is not finished. Give the same train command again to finish it."
