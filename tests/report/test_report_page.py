@@ -366,6 +366,10 @@ def test_too_few_groups_are_no_evidence(page, plain, care):
         in found.all("p", "lead")[0].text
     )
     assert cards(found)["Rare recall"].all("span", "badge")[0].text == "too few groups (3)"
+    assert not found.all("svg", "strip")
+    answer = " ".join(one.text for one in found.section("answer").all("p"))
+    assert not re.search(r"interval [\d\u2212+]", answer)
+    assert text.points(difference(few(plain), few(care), "rare_recall").difference) in answer
 
 
 # files and errors

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from lesioncare.cli.say import show_path
 from lesioncare.evaluation import Metrics, RunResult, compare, interval, remarks
-from lesioncare.evaluation.intervals import MIN_GROUPS, Interval
+from lesioncare.evaluation.intervals import MIN_GROUPS, Interval, few_groups
 from lesioncare.words import distinct_names
 
-__all__ = ["interval_cell", "show_folds", "show_path", "show_results"]
+__all__ = ["interval_caption", "interval_cell", "show_folds", "show_path", "show_results"]
 
 _ROWS: dict[str, Callable[[Metrics], float | None]] = {
     "balanced accuracy": lambda metrics: metrics.balanced_accuracy,
@@ -65,6 +65,14 @@ def interval_cell(one: Interval | None) -> str:
     if one.n_groups < MIN_GROUPS:
         return f"{100 * one.value:.1f}"
     return f"{100 * one.value:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
+
+
+def interval_caption(ones: Sequence[Interval]) -> str:
+    """What is below a table of such cells: with too few groups they have no intervals."""
+    judged = sum(one.n_groups >= MIN_GROUPS for one in ones)
+    if ones and not judged:
+        return f"in %; {few_groups(min(one.n_groups for one in ones))}"
+    return "in %, 95 % intervals" + (" where there are enough groups" if judged < len(ones) else "")
 
 
 def _show_intervals(console: Console, run: RunResult) -> None:

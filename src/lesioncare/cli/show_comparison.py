@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lesioncare.cli.show import interval_cell, show_path
+from lesioncare.cli.show import interval_caption, interval_cell, show_path
 from lesioncare.evaluation import ArmComparison
 from lesioncare.evaluation.intervals import title
 from lesioncare.experiment import Comparison
@@ -34,7 +34,8 @@ def show_comparison(comparison: Comparison) -> None:
     if found is None:
         return
     folds, seeds = several(len(found.folds), "fold"), several(len(found.seeds), "seed")
-    table = Table("Arm", *_COLUMNS.values(), caption=f"{folds}, {seeds}; in %, 95 % intervals")
+    ones = [numbers[metric] for numbers in found.singles.values() for metric in _COLUMNS if metric in numbers]
+    table = Table("Arm", *_COLUMNS.values(), caption=f"{folds}, {seeds}; {interval_caption(ones)}")
     for arm, numbers in found.singles.items():
         table.add_row(escape(arm), *[interval_cell(numbers.get(metric)) for metric in _COLUMNS])
     console.print(table)

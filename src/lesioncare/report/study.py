@@ -89,15 +89,16 @@ class Study:
 
 
 def draw_comparison(arm: Arm, difference: Difference | None, axis: Axis) -> Comparison:
-    """A difference in words and as an interval on an axis."""
+    """A difference in words and, where it rests on enough groups, as an interval on an axis."""
     kind, words = text.verdict(difference), text.verdict_words(difference)
     if difference is None:
         return Comparison(arm, text.MISSING, text.MISSING, kind, words, None)
+    judged = text.is_judged(difference)
     return Comparison(
         arm=arm,
         difference=text.points(difference.difference),
-        span=text.span(difference),
+        span=text.span(difference) if judged else "",
         verdict=kind,
         words=words,
-        strip=strip(axis, difference.low, difference.difference, difference.high),
+        strip=strip(axis, difference.low, difference.difference, difference.high) if judged else None,
     )

@@ -64,7 +64,8 @@ def _alone(study: Study, question: _Question) -> tuple[str, ...]:
     if recall is None:
         return (text.unmeasured(question.subject),)
     sentences = [
-        f"{text.percent(recall.value)} of the {question.subject} are recognised ({text.share_span(recall)})."
+        f"{text.percent(recall.value)} of the {question.subject} are recognised"
+        f"{text.in_brackets(text.share_span(recall))}."
     ]
     if adjusted is not None:
         share = text.percent(adjusted.value)

@@ -73,6 +73,11 @@ class Comparison:
     words: str
     strip: Strip | None
 
+    @property
+    def said(self) -> str:
+        """The difference, its interval where it has one, and the verdict."""
+        return ", ".join(filter(None, (self.difference, self.span, self.words)))
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from lesioncare.evaluation import PairDifference
 from lesioncare.evaluation.correction import SIGNIFICANCE
-from lesioncare.evaluation.intervals import MIN_GROUPS
 from lesioncare.report import text
 from lesioncare.report.comparison.study import ComparisonStudy
 from lesioncare.report.views import Arm
@@ -52,7 +51,8 @@ def best_sentence(study: ComparisonStudy, metric: str, subject: str) -> str:
     best, one = _best(study, metric)
     if best is None or one is None:
         own = study.single(first, metric)
-        value = "not defined" if own is None else f"{text.percent(own.value)} ({text.share_span(own)})"
+        span = text.in_brackets(text.share_span(own))
+        value = "not defined" if own is None else f"{text.percent(own.value)}{span}"
         return f"{first}: {subject} {value}; there is no other arm to compare it with."
     return f"{subject[0].upper()}{subject[1:]}, {best.name} against {first}: {_worth(one)}"
 
@@ -75,9 +75,9 @@ def _opening(study: ComparisonStudy, best: Arm, one: PairDifference, subject: st
 
 def _worth(one: PairDifference) -> str:
     """Whether a difference is shown, after correction for the number of comparisons."""
-    change, many = f"{text.points(one.difference)} ({text.interval(one)})", one.n_comparisons > 1
+    change, many = text.change(one), one.n_comparisons > 1
     correction = f"correction for {one.n_comparisons} comparisons ({chance(one.p_corrected)})"
-    if one.n_groups < MIN_GROUPS:
+    if not text.is_judged(one):
         return f"it cannot be judged: the smallest class has only {text.lesions(one.n_groups)} to test."
     if one.shown:
         after = f", also after {correction}" if many else f" ({chance(one.p_corrected)})"
