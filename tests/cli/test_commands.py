@@ -148,6 +148,9 @@ def test_boxes_of_a_control_are_said_to_be_one(run, train_words, control, tiny, 
     assert "judged by control boxes" in page
     assert "Looks at the control boxes" in page
     assert "of the map lies in the control box" in page
+    code, _, errors = run("audit", tmp_path / "run", "--output", tmp_path / "audit")
+    assert code == 2
+    assert "something else would be hidden" in " ".join(errors.split())
     code, shown, errors = run("evaluate", tmp_path / "run", tiny)  # whose own columns are the lesions'
     assert code == 0, errors
     assert "learnt from control boxes" in " ".join(shown.split())

@@ -79,7 +79,7 @@ def own_images(runs: Sequence[TrainedRun], box_file: Path | None = None) -> Pred
         box_file: boxes that replace those of the run's own table.
 
     Raises:
-        RunError: the runs were not tested on the same images.
+        RunError: the runs were not tested on the same images, or their boxes are those of a control.
         DataError: the box file, or with it the run's table, cannot be read.
     """
     first = runs[0].result.predictions
@@ -91,6 +91,12 @@ def own_images(runs: Sequence[TrainedRun], box_file: Path | None = None) -> Pred
                 f"{differing}. Audit them apart, or on one --table."
             )
     if box_file is None:
+        boxes = runs[0].result.boxes
+        if boxes is not None and boxes.judged.control:
+            raise RunError(
+                f"run {runs[0].result.name!r} is judged by control boxes ({boxes.judged.file}), which are not "
+                "where the lesions are: something else would be hidden. Give the lesions' boxes with --boxes."
+            )
         return first
     config = runs[0].config.data.model_copy(
         update={"box_file": box_file, "min_score": 0.0, "check_images": False}
