@@ -91,7 +91,7 @@ def test_overwrite_deletes_no_folder_that_holds_more_than_boxes(table, tmp_path,
     (mine / file).touch()
     if file != "a.txt":
         (mine / "photo.jpg").touch()
-    with pytest.raises(DataError, match="mine: holds 1 files that are no boxes of this format, first"):
+    with pytest.raises(DataError, match="mine: holds 1 file without boxes of this format, first"):
         run("convert", table, mine, "--to", kind, "--images", tmp_path / "photos", "--overwrite")
     assert (mine / file).exists()
 

@@ -114,7 +114,7 @@ def test_unusable_split_columns_are_refused(many, splits, message):
         (
             {"fold": 0, "n_folds": 3},
             DataError,
-            r"class 'y' is in 2 group\(s\) \(lesions or patients\), too few for 3 folds.*fewer folds",
+            r"class 'y' is in 2 lesions or patients, too few for 3 folds.*fewer folds",
         ),
         ({"fold": 0, "n_folds": 2, "validation": 0.01}, DataError, "set another part aside"),
     ],

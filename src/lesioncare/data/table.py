@@ -27,6 +27,7 @@ from lesioncare.data.locate import locate_images
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.images import image_size
 from lesioncare.rawtable import first_few, read_raw_table
+from lesioncare.words import several
 
 IMAGE_NAMES = ("image", "image_id", "file", "filename", "path")
 LABEL_NAMES = ("label", "class", "dx", "diagnosis", "target")
@@ -255,10 +256,10 @@ def _read_boxes(path: Path, table: ImageTable, image_root: Path | str | None) ->
         )
     if foreign:
         _LOG.warning(
-            "%s: left out the boxes of %d image(s) that are not in %s: %s",
+            "%s: left out the boxes of %s not in %s: %s",
             *(
                 path,
-                len(set(foreign)),
+                several(len(set(foreign)), "image"),
                 table.source,
                 first_few([repr(name) for name in dict.fromkeys(foreign)]),
             ),
@@ -317,7 +318,7 @@ def _refuse(bad: pd.Series, source: Path, what: str, remedy: str) -> None:
     """Raise with the rows (the index) where `bad` is true, if any."""
     if bad.any():
         lines = [f"row {row}" for row in bad.index[bad]]
-        raise DataError(f"{source}: {what}, {len(lines)} time(s): {first_few(lines)}. {remedy}")
+        raise DataError(f"{source}: {what}, {several(len(lines), 'time')}: {first_few(lines)}. {remedy}")
 
 
 def _class_names(

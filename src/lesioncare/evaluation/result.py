@@ -19,6 +19,7 @@ from lesioncare.evaluation.files import write_file
 from lesioncare.evaluation.metrics import Metrics, evaluate
 from lesioncare.evaluation.predictions import Predictions
 from lesioncare.imbalance import REMEDIES, remaining_prior
+from lesioncare.words import several
 
 __all__ = ["Predictions", "RunResult", "runs_inside"]
 
@@ -236,7 +237,9 @@ def _load_record(path: Path) -> _Record:
 def _load_predictions(path: Path, images: int) -> Predictions:
     predictions = Predictions.from_csv(path)
     if len(predictions) != images:
-        raise RunError(f"{path}: has {len(predictions)} images, but result.json says {images}. {_REMEDY}")
+        raise RunError(
+            f"{path}: has {several(len(predictions), 'image')}, but result.json says {images}. {_REMEDY}"
+        )
     return predictions
 
 

@@ -19,6 +19,7 @@ from lesioncare.training.directory import check_run
 from lesioncare.training.features import remove_cache
 from lesioncare.training.models import check_model
 from lesioncare.training.shared import SharedInputs
+from lesioncare.words import several
 
 __all__ = ["CellsFailedError", "Progress", "run_comparison"]
 
@@ -81,7 +82,9 @@ def run_comparison(
     comparison.save_tables()
     if failed:
         listed = "\n".join(failed)
-        raise CellsFailedError(f"{len(failed)} of {len(cells)} cells failed; the others are kept.\n{listed}")
+        raise CellsFailedError(
+            f"{len(failed)} of {several(len(cells), 'cell')} failed; the others are kept.\n{listed}"
+        )
     if cache_dir is None:
         remove_cache(place.features)
     _add_seconds(place, "compare", time.perf_counter() - start)

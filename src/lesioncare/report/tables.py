@@ -118,7 +118,8 @@ def confusion_cell(truth: str, answer: str, count: float, n: int) -> ConfusionCe
     """One field; its count is a mean where there are several seeds."""
     share = count / n if n else 0.0
     written = text.count(int(count)) if count == int(count) else f"{count:.1f}"
-    label = f"{written} of {n} images of {truth} were called {answer} ({text.percent(share)})"
+    were = f"{written} of {text.several(n, 'image')} of {truth} {'was' if count == 1 else 'were'}"
+    label = f"{were} called {answer} ({text.percent(share)})"
     return ConfusionCell(written, round(share, 3), share > _STRONG, truth == answer, label)
 
 
