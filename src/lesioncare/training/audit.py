@@ -94,8 +94,8 @@ def own_images(runs: Sequence[TrainedRun], box_file: Path | None = None) -> Pred
         boxes = runs[0].result.boxes
         if boxes is not None and boxes.judged.control:
             raise RunError(
-                f"run {runs[0].result.name!r} is judged by control boxes ({boxes.judged.file}), which are not "
-                "where the lesions are: something else would be hidden. Give the lesions' boxes with --boxes."
+                f"run {runs[0].result.name!r} is judged by control boxes ({boxes.judged.file}), which are "
+                "not where the lesions are: something else would be hidden. Give the lesions' boxes: --boxes."
             )
         return first
     config = runs[0].config.data.model_copy(
