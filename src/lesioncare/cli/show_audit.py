@@ -22,7 +22,7 @@ def show_audit(result: AuditResult) -> None:
     for run in result.runs:
         found = result.statistics[run.name]
         table = Table(
-            "Shown", *_METRICS.values(), title=escape(run.name), caption=interval_caption(_judged(found))
+            "Shown", *_METRICS.values(), title=escape(run.name), caption=interval_caption(_numbers(found))
         )
         for version in result.versions:
             table.add_row(version, *[interval_cell(found.levels[version].get(metric)) for metric in _METRICS])
@@ -34,6 +34,6 @@ def show_audit(result: AuditResult) -> None:
             console.print(sentence, markup=False)
 
 
-def _judged(found: AuditStatistics) -> list[Interval]:
+def _numbers(found: AuditStatistics) -> list[Interval]:
     """The numbers of the table."""
     return [levels[metric] for levels in found.levels.values() for metric in _METRICS if metric in levels]
