@@ -365,11 +365,12 @@ def test_too_few_groups_are_no_evidence(page, plain, care):
         "cannot be judged: the smallest class has only 3 lesions or patients to test"
         in found.all("p", "lead")[0].text
     )
-    assert cards(found)["Rare recall"].all("span", "badge")[0].text == "too few groups (3)"
-    assert not found.all("svg", "strip")
-    answer = " ".join(one.text for one in found.section("answer").all("p"))
-    assert not re.search(r"interval [\d\u2212+]", answer)
-    assert text.points(difference(few(plain), few(care), "rare_recall").difference) in answer
+    assert not re.search(r"interval [\d\u2212+]", found.all("p", "lead")[0].text)
+    card = cards(found)["Rare recall"]
+    assert card.all("span", "badge")[0].text == "too few groups (3)"
+    assert text.points(difference(few(plain), few(care), "rare_recall").difference) in card.text
+    assert not card.all("svg", "strip")  # as the energy has, which is of six groups of two classes
+    assert not found.section("classes").all("svg", "strip")
 
 
 # files and errors
