@@ -1,6 +1,21 @@
-"""Numbers and their nouns in sentences: "1 box", "2 boxes"."""
+"""Numbers and their nouns in sentences, "1 box", "2 boxes"; and names that are told apart."""
 
-__all__ = ["noun", "several"]
+from collections.abc import Sequence
+
+__all__ = ["distinct_names", "noun", "several"]
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """The names; those that occur more than once get their place among the runs.
+
+    Example:
+        >>> distinct_names(["CARE", "energy", "CARE"])
+        ['CARE (run 1)', 'energy', 'CARE (run 3)']
+    """
+    return [
+        f"{name} (run {place})" if names.count(name) > 1 else name
+        for place, name in enumerate(names, start=1)
+    ]
 
 
 def noun(number: int, one: str, many: str | None = None) -> str:

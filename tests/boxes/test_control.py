@@ -45,6 +45,11 @@ def test_what_is_still_covered_worked_out_by_hand():
     assert covered_shares(true, moved) == pytest.approx([1 / 12, 0, 1])
 
 
+def test_a_control_of_a_control_is_refused():
+    with pytest.raises(DataError, match="a control already"):
+        control_boxes(control_boxes(BOXES, "centre"))
+
+
 def test_what_is_unknown_is_refused():
     with pytest.raises(DataError, match=r"'a.jpg' is not known.*--images"):
         control_boxes(BoxSet.of([Box("a.jpg", 0, 0, 5, 5)]))

@@ -25,6 +25,8 @@ def test_a_run_is_audited_on_its_own_test_part(run, finished, tmp_path):
     ):
         assert " ".join(words.split()) in said
     assert f"Audit: {folder / 'audit.html'}" in shown
+    assert "95 % intervals" not in said  # of so few lesions there are none
+    assert "in %; no interval: the smallest class tested has" in said
     first = (folder / "audit.html").read_bytes()
     assert run("audit", tmp_path / "run", *QUICK)[0] == 0  # again, in place of the first
     assert (folder / "audit.html").read_bytes() == first

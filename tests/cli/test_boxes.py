@@ -91,7 +91,7 @@ def test_overwrite_deletes_no_folder_that_holds_more_than_boxes(table, tmp_path,
     (mine / file).touch()
     if file != "a.txt":
         (mine / "photo.jpg").touch()
-    with pytest.raises(DataError, match="mine: holds 1 files that are no boxes of this format, first"):
+    with pytest.raises(DataError, match="mine: holds 1 file without boxes of this format, first"):
         run("convert", table, mine, "--to", kind, "--images", tmp_path / "photos", "--overwrite")
     assert (mine / file).exists()
 
@@ -101,6 +101,13 @@ def test_convert_names_a_folder_in_the_place_of_the_file(table, tmp_path):
         run("convert", table, tmp_path / "photos", "--to", "csv", "--overwrite")
     with pytest.raises(DataError, match=f"{table}: already there, and a file"):
         run("convert", table, table, "--to", "voc", "--overwrite")
+
+
+def test_check_says_that_it_took_pictures_for_masks(tmp_path):
+    mask = Image.new("L", (20, 20))
+    mask.paste(255, (1, 1, 9, 9))
+    mask.save(tmp_path / "a.png")
+    assert "1 box on 1 image, around what is bright in masks: nothing to report" in run("check", tmp_path)
 
 
 def test_masks_become_boxes(tmp_path):

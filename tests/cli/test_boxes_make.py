@@ -305,6 +305,22 @@ def test_what_cannot_work_is_refused_before_the_work(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_table_of_more_than_the_folder_holds_is_told_without_options_that_are_not_here(
+    run, photos, table, tmp_path
+):
+    table.write_text(table.read_text() + "lost,df\n")
+    code, _, error = run("boxes", "make", photos, "--table", table, "-o", tmp_path / "boxes.json")
+    assert code == 2
+    assert "no file 'lost'" in error
+    assert "Correct the table, or remove these rows." in " ".join(error.split())
+    assert "--images" not in error
+    (photos / "table.csv").write_text("image\none\nlost\n")
+    code, _, error = run("boxes", "make", photos / "table.csv", "-o", tmp_path / "boxes.json")
+    assert code == 2
+    assert "give their folder before --table" in " ".join(error.split())
+    assert "--images" not in error
+
+
 def test_sources_without_images_are_refused(run, table, tmp_path):
     (tmp_path / "empty").mkdir()
     for words, message in (

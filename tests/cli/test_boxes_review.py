@@ -55,7 +55,7 @@ def test_a_conflict_is_not_exported(run, folder):
     words = ("boxes", "review", folder / "boxes.json", "--export", folder / "out.json")
     code, _, errors = run(*words)
     assert code == 2
-    assert "1 images are in conflict" in errors
+    assert "1 image is in conflict" in errors
     assert not (folder / "out.json").exists()
     assert run(*words, "--reviewer", "anna", "--only-accepted")[0] == 0
     assert [box.image for box in read_boxes(folder / "out.json").boxes] == ["a.png"]

@@ -129,10 +129,50 @@ def test_train_evaluate_predict_report(run, train_words, tiny, tmp_path):
     assert title((tmp_path / "r.html").read_text("utf-8")) == "A < B"
 
 
-def test_a_baseline_trains_both_and_compares(run, train_words, tmp_path):
+@pytest.fixture
+def control(run, tiny, tmp_path):
+    """A file of control boxes of the tiny table's images."""
+    assert run("boxes", "convert", tiny, tmp_path / "true.csv", "--images", tiny.parent)[0] == 0
+    words = ("boxes", "control", tmp_path / "true.csv", tmp_path / "anywhere.csv", "--images", tiny.parent)
+    assert run(*words)[0] == 0
+    return tmp_path / "anywhere.csv"
+
+
+def test_boxes_of_a_control_are_said_to_be_one(run, train_words, control, tiny, tmp_path):
+    code, shown, errors = run(*train_words, "--boxes", control, "--output", tmp_path / "run")
+    assert code == 0, errors
+    assert shown.startswith("Attention learns from 37 boxes on 37 of 37 images (control, anywhere 37), of")
+    for words in ("learnt from control boxes", "is judged by control boxes", "--test-boxes FILE"):
+        assert words in " ".join(shown.split())
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "judged by control boxes" in page
+    assert "Looks at the control boxes" in page
+    assert "of the map lies in the control box" in page
+    code, _, errors = run("audit", tmp_path / "run", "--output", tmp_path / "audit")
+    assert code == 2
+    assert "something else would be hidden" in " ".join(errors.split())
+    code, shown, errors = run("evaluate", tmp_path / "run", tiny)  # whose own columns are the lesions'
+    assert code == 0, errors
+    assert "learnt from control boxes" in " ".join(shown.split())
+    assert "judged by control" not in " ".join(shown.split())
+
+
+def test_a_control_is_told_where_the_lesions_judge(run, train_words, control, tmp_path):
+    words = ("--boxes", control, "--test-boxes", "table", "--output", tmp_path / "run")
+    code, shown, errors = run(*train_words, *words)
+    assert code == 0, errors
+    assert "learnt from control boxes" in " ".join(shown.split())
+    assert "judged by control" not in " ".join(shown.split())
+    assert "lesion's box" in (tmp_path / "run" / "report.html").read_text("utf-8").replace("&#39;", "'")
+
+
+def test_a_baseline_trains_both_and_compares(run, train_words, tiny, tmp_path):
     code, shown, errors = run(*train_words, "--output", tmp_path / "pair", "--baseline", "--freeze", "5")
     assert code == 0, errors
     assert shown.index("Training: no attention") < shown.index("Training: CARE")
+    said = f"Attention learns from 37 boxes on 37 of 37 images, of {tiny}."
+    assert shown.index(said) < shown.index("Training: no attention")
+    assert shown.count("Attention learns from") == 1
     assert RunResult.load(tmp_path / "pair" / "without").name == "no attention"
     assert RunResult.load(tmp_path / "pair" / "with").name == "CARE, all classes"
     assert not (tmp_path / "pair" / "features").exists()
@@ -234,3 +274,25 @@ def test_a_table_without_groups_is_said_to_have_none(run, tiny, tmp_path):
     assert "series" in shown
     code, shown, _ = run("splits", tiny, "--folds", "2")
     assert "No group column" not in shown
+
+
+def test_a_network_with_one_answer_is_said_to_have_one(run, train_words, tiny, tmp_path, monkeypatch):
+    (tmp_path / "constant.py").write_text(
+        "import torch\n\n"
+        "class Constant(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.bias = torch.nn.Parameter(torch.tensor([0.0, 0.0, 9.0]))\n\n"
+        "    def forward(self, images):\n"
+        "        return self.bias.expand(len(images), 3)\n\n"
+        "def make(num_classes):\n"
+        "    return Constant()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    words = [*train_words, "--model", "constant:make", "--attention", "none", "--output", "run"]
+    code, shown, errors = run(*words)
+    assert code == 0, errors
+    said = "The network calls every image red-lacunae: its recall of that class says nothing"
+    assert said in " ".join(shown.split())
+    assert said in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert said in " ".join(run("evaluate", "run")[1].split())

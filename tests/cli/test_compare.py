@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import yaml
+
+from lesioncare.cli.show_comparison import pair_sentences
+from lesioncare.evaluation import ArmComparison, PairDifference, Spread
 
 
 @pytest.fixture
@@ -23,6 +28,7 @@ def test_compare_trains_and_tells(run, words, tmp_path):
     assert "4 of 4 cells: care-all, fold 1, seed 0\n" in said
     assert "care-all, compared with ce:" in said
     assert "Rare recall" in said
+    assert "Pairs of arms whose difference is shown, after correction: 0 of 1 in" in said
     assert {"pairs.csv", "arms.tex", "report.html"} <= {path.name for path in (tmp_path / "c").iterdir()}
     code, again, _ = run(*words, "--arms", "ce,care-all", "--output", tmp_path / "c")
     assert code == 0
@@ -33,6 +39,42 @@ def test_compare_trains_and_tells(run, words, tmp_path):
     assert run("report", tmp_path / "c")[0] == 0
     assert (tmp_path / "c" / "report.html").read_bytes() == first
     assert "has a report of its own" in run("report", tmp_path / "c", tmp_path / "c")[2]
+
+
+def test_all_pairs_are_counted_and_said_to_be_elsewhere():
+    one = PairDifference(
+        "rare_recall", 0.4, 0.5, 0.1, 0.05, 0.15, 90, 30, 0.01, 0.03, 3, Spread((0.1,), (0.1,))
+    )
+    not_shown = replace(one, p_corrected=0.2)
+    found = {("ce", "care"): one, ("ce", "energy"): not_shown, ("care", "energy"): not_shown}
+    pairs = {pair: {"rare_recall": difference} for pair, difference in found.items()}
+    three = ArmComparison((0,), (0,), 2000, {"ce": {}, "care": {}, "energy": {}}, pairs)
+    counted, elsewhere = pair_sentences(three)
+    assert counted == ("Pairs of arms whose difference is shown, after correction: 1 of 3 in rare recall.")
+    assert elsewhere.startswith("Printed are the pairs with ce; all 3 pairs are in pairs.csv and")
+    two = replace(three, singles={"ce": {}, "care": {}}, pairs={("ce", "care"): pairs["ce", "care"]})
+    assert pair_sentences(two) == (
+        "Pairs of arms whose difference is shown, after correction: 1 of 1 in rare recall.",
+    )
+    assert pair_sentences(replace(three, singles={"ce": {}}, pairs={})) == ()
+
+
+def test_an_arm_of_control_boxes_is_told_and_who_judges_by_them(run, words, tiny, tmp_path):
+    true, control = tmp_path / "true.csv", tmp_path / "anywhere.csv"
+    assert run("boxes", "convert", tiny, true, "--images", tiny.parent)[0] == 0
+    assert run("boxes", "control", true, control, "--images", tiny.parent)[0] == 0
+    plan = {"arms": {"ce": None, "care": {"attention": "care", "boxes": str(control)}}}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    words = [*words, "--config", tmp_path / "plan.yaml", "--folds", "0/2"]
+    code, said, error = run(*words, "--boxes", true, "--output", tmp_path / "c")
+    assert (code, error) == (0, "")
+    assert "care learnt from control boxes" in " ".join(said.split())
+    assert "judged by control" not in said
+    assert "care learnt from control boxes" in (tmp_path / "c" / "report.html").read_text("utf-8")
+    code, said, error = run(*words, "--boxes", control, "--output", tmp_path / "d")
+    assert (code, error) == (0, "")
+    assert "ce and care are judged by control boxes" in " ".join(said.split())
+    assert "(--boxes)" in said
 
 
 def test_a_refused_comparison_leaves_the_one_that_is_there_alone(run, words, tmp_path):
@@ -67,6 +109,8 @@ def test_options_count_before_the_file(run, words, tmp_path):
     ("more", "said"),
     [
         ((), "There are no arms: give --arms"),
+        (("--arms", "plan.yaml"), "plan.yaml is a plan, not an arm: give it with --config plan.yaml"),
+        (("--arms", "ce", "--model", "resnet_50"), "arm 'ce': timm has no model 'resnet_50'. Close names: "),
         (("--arms", "ce,cra"), "'cra' is neither a remedy nor an attention loss"),
         (("--arms", "ce", "--workers", "0"), "--workers must be at least 1"),
         (("--arms", "ce", "--image-size", "big"), "--image-size needs a number"),

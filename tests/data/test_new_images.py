@@ -18,6 +18,13 @@ def test_a_folder_s_images_come_in_order_by_their_path_in_it(tiny, tmp_path):
     assert table.labels.tolist() == [-1, -1, -1]
 
 
+def test_one_image_is_enough(tiny):
+    image = sorted((tiny.parent / "images").iterdir())[0]
+    table = find_images(image)
+    assert table.frame["image"].tolist() == [image.name]
+    assert table.frame["path"].tolist() == [str(image)]
+
+
 def test_hidden_copies_are_no_images(tiny, tmp_path):
     (tmp_path / ".ipynb_checkpoints").mkdir()
     for name in ("a.png", "._a.png", ".ipynb_checkpoints/a-checkpoint.png"):

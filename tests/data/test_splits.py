@@ -83,7 +83,7 @@ def test_validation_never_takes_the_last_training_group_of_a_class(many):
 
 def test_a_torn_group_is_named_with_rows_and_sides(many):
     table = many(["x", "y", "x", "y"], ["A", "B", "A", "C"])
-    with pytest.raises(DataError, match=r"1 group\(s\).*A \(row 2 in train, row 4 in test\)"):
+    with pytest.raises(DataError, match=r"1 group is.*A \(row 2 in train, row 4 in test\)"):
         check_groups(table, Split(np.array([0, 1]), np.array([3]), np.array([2])))
 
 
@@ -114,7 +114,7 @@ def test_unusable_split_columns_are_refused(many, splits, message):
         (
             {"fold": 0, "n_folds": 3},
             DataError,
-            r"class 'y' is in 2 group\(s\) \(lesions or patients\), too few for 3 folds.*fewer folds",
+            r"class 'y' is in 2 lesions or patients, too few for 3 folds.*fewer folds",
         ),
         ({"fold": 0, "n_folds": 2, "validation": 0.01}, DataError, "set another part aside"),
     ],
@@ -127,7 +127,7 @@ def test_unusable_folds_are_refused(many, options, error, message):
 
 def test_a_class_without_images_cannot_be_split(load):
     table = load("image,label\na,x\nb,x\nc,y\nd,y\n", classes=["x", "y", "z"])
-    with pytest.raises(DataError, match="class 'z' is in 0 group"):
+    with pytest.raises(DataError, match="class 'z' is in 0 lesions"):
         split_by_fold(table, fold=0, n_folds=2, seed=0)
 
 

@@ -1,5 +1,6 @@
 """The page of an audit, from answers that are made up."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -88,6 +89,24 @@ def test_each_run_has_its_verdict_and_the_second_is_compared(page, both):
     assert compared[0].startswith("CARE: the balanced accuracy with the lesion hidden is lower: ")
     assert compared[0] in shown.section("answer").text
     assert both.comparison_sentences("no attention") == ()
+
+
+def test_too_few_groups_have_no_intervals_anywhere(page, both):
+    def few(run):
+        answers = {
+            name: replace(one, group=np.array([f"p{t}-{row % 3}" for row, t in enumerate(one.target)]))
+            for name, one in run.answers.items()
+        }
+        return replace(run, answers=answers)
+
+    for runs in (both.runs[:1], both.runs):
+        shown = page(replace(both, runs=tuple(map(few, runs))))
+        assert "too few groups (3)" in shown.section("versions").text
+        assert not shown.section("versions").all("svg", "strip")
+        said = " ".join(one.text for one in shown.all("section") if one.attributes["id"] != "made")
+        assert not re.search(r"interval [\d\u2212+]|\d to [\d\u2212+]", said)
+        labels = [one.attributes.get("aria-label", "") for one in shown.all("div", "forest-row")]
+        assert not any("interval" in label or " to " in label for label in labels)
 
 
 def test_the_panels_hold_every_version_and_chance(page, alone):

@@ -1,11 +1,12 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lesioncare.data.quality import check_table
-from lesioncare.report.data_check import build_check_page, leak_sentence
+from lesioncare.report.data_check import build_check_page, leak_sentence, rare_sentence
 
 
 @pytest.fixture
@@ -26,6 +27,18 @@ def check(tmp_path):
     ]
     (tmp_path / "table.csv").write_text("\n".join(lines))
     return check_table(tmp_path / "table.csv")
+
+
+def test_the_rare_classes_are_named_with_their_share_by_the_rule_of_auto(check, tmp_path):
+    assert rare_sentence(check).startswith("No class is rare by the rule of --rare auto")
+    assert "the smallest, <b>nv</b>, has 33.3" in rare_sentence(check)
+    rows = check.rows.loc[[0, 2] + [3] * 5].assign(label=["df", "df", *["nv"] * 5]).reset_index(drop=True)
+    assert "here 25.0" in rare_sentence(replace(check, rows=rows))
+    assert "No class" in rare_sentence(replace(check, rows=rows))  # 2 of 7 are more than a quarter
+    told = rare_sentence(replace(check, rows=rows.iloc[1:]))  # 1 of 6
+    assert told.endswith("of all): df (16.7\u202f%, 1). Training counts its training part alone.")
+    assert "Rare by" not in build_check_page(check, tmp_path / "a.html").read_text("utf-8")
+    assert "No class is rare by" in build_check_page(check, tmp_path / "a.html").read_text("utf-8")
 
 
 @pytest.fixture

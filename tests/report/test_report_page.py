@@ -96,11 +96,14 @@ def test_the_card_of_the_energy_names_chance_and_centre_prior(page, plain, care)
 def test_the_first_sentence_states_a_shown_difference_with_its_numbers(page, plain, care):
     expected = difference(plain, care, "rare_recall")
     assert expected.shown
-    assert page(plain, care).all("p", "lead")[0].text == (
+    lead = page(plain, care).all("p", "lead")[0].text
+    assert lead.startswith(
         f"More images of the rare classes are recognised: {text.percent(care.metrics.rare_recall)} (CARE) "
         f"against {text.percent(plain.metrics.rare_recall)} (no attention), a difference of "
         f"{text.points(expected.difference)} ({text.interval(expected)})."
     )
+    adjusted = difference(plain, care, "rare_recall_adjusted")
+    assert lead.endswith(text.threshold_answer(expected, adjusted))
 
 
 def test_a_worse_arm_is_called_worse(page, plain, care):
@@ -250,7 +253,9 @@ def test_settings_that_differ_come_apart_from_the_others(page, plain, care):
 def test_one_run_is_reported_without_comparison(page, care):
     found = page(care)
     assert found.all("h1")[0].text == "How well are the rare classes found?"
-    assert found.all("p", "lead")[0].text.startswith(text.percent(care.metrics.rare_recall))
+    lead = found.all("p", "lead")[0].text
+    assert lead.startswith(text.percent(care.metrics.rare_recall))
+    assert f"(logit adjustment) it would be {text.percent(care.metrics.rare_recall_adjusted)}." in lead
     assert not found.all("span", "badge")
     assert not found.all("svg", "strip")
     assert numbers(cards(found)["Balanced accuracy"]) == pytest.approx(
@@ -360,7 +365,12 @@ def test_too_few_groups_are_no_evidence(page, plain, care):
         "cannot be judged: the smallest class has only 3 lesions or patients to test"
         in found.all("p", "lead")[0].text
     )
-    assert cards(found)["Rare recall"].all("span", "badge")[0].text == "too few groups (3)"
+    assert not re.search(r"interval [\d\u2212+]", found.all("p", "lead")[0].text)
+    card = cards(found)["Rare recall"]
+    assert card.all("span", "badge")[0].text == "too few groups (3)"
+    assert text.points(difference(few(plain), few(care), "rare_recall").difference) in card.text
+    assert not card.all("svg", "strip")  # as the energy has, which is of six groups of two classes
+    assert not found.section("classes").all("svg", "strip")
 
 
 # files and errors

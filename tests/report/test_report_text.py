@@ -80,7 +80,7 @@ def test_answer_does_not_claim_what_is_not_shown():
     said = text.answer(of(0.08, -0.02, 0.12), "plain", "CARE", "images")
     assert said.startswith("No difference shown in how many images are recognised")
     assert said.endswith(
-        f"The difference of +8.0 points (95{SPACE}% interval \u22122.0 to +12.0) may be chance."
+        f"the difference of +8.0 points (95{SPACE}% interval \u22122.0 to +12.0) may be chance."
     )
 
 

@@ -101,7 +101,7 @@ def test_two_who_disagree_are_a_conflict_that_one_resolves(page, review):
     assert [other["reviewer"] for other in shown["others"]] == ["anna"]
     assert page.see(1, "anna")["decision"] == "accepted"
     assert page.queue(status="conflict", reviewer="carl") == ["a.png"]
-    with pytest.raises(ReviewError, match=r"1 images are in conflict, first 'a\.png'"):
+    with pytest.raises(ReviewError, match=r"1 image is in conflict, first 'a\.png'"):
         reviewed_boxes(review)
     assert "a.png" not in reviewed_boxes(review, reviewer="ben").images
     heads = page.see(1, "ben")["heads"]

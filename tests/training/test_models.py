@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from lesioncare.errors import ConfigError, LesionCareError, ModelError
 from lesioncare.experiment.demo import small_network
 from lesioncare.training.config import ModelConfig
-from lesioncare.training.models import build_model
+from lesioncare.training.models import build_model, check_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 OWN = "lesioncare.experiment.demo:small_network"
@@ -54,6 +54,16 @@ def test_an_own_model_is_a_function_of_the_number_of_classes():
     model = build(OWN, 4)
     assert model.network(torch.rand(2, 3, 32, 32)).shape == (2, 4)
     assert model.image_size == (224, 224)
+
+
+def test_what_cannot_be_built_is_seen_without_building(tmp_path):
+    check_model(ModelConfig(name="test_resnet"))
+    check_model(ModelConfig(name=OWN, weights="none"))
+    for name, said in (("resnet_50", "Close names: .*resnet50"), ("nowhere:make", "cannot be imported")):
+        with pytest.raises(ModelError, match=said):
+            check_model(ModelConfig(name=name))
+    with pytest.raises(ConfigError, match="no such weights file"):
+        check_model(ModelConfig(name="test_resnet", weights=str(tmp_path / "lost.safetensors")))
 
 
 @pytest.mark.parametrize("classes", [3, 7, 1000])

@@ -15,7 +15,14 @@ from lesioncare.errors import ConfigError, DataError
 
 Place = Literal["anywhere", "centre"]
 
-__all__ = ["Place", "control_boxes", "covered_shares"]
+_SOURCE = "control, "
+
+__all__ = ["Place", "control_boxes", "covered_shares", "is_control"]
+
+
+def is_control(source: str) -> bool:
+    """Whether boxes of this source are of `control_boxes`."""
+    return source.startswith(_SOURCE)
 
 
 def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -> BoxSet:
@@ -32,10 +39,15 @@ def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -
 
     Raises:
         ConfigError: an unknown place.
-        DataError: the size of an image is not known.
+        DataError: the size of an image is not known, or the boxes are a control already.
     """
     if place not in ("anywhere", "centre"):
         raise ConfigError(f"Expected `place` to be 'anywhere' or 'centre', but got {place!r}.")
+    if any(is_control(box.source) for box in boxset.boxes):
+        raise DataError(
+            "These boxes are a control already, and tell nothing of where the lesions are. Give the lesions' "
+            "own boxes."
+        )
     rng, boxes = np.random.default_rng(seed), []
     for box in boxset.boxes:
         size = boxset.images[box.image]
@@ -45,7 +57,7 @@ def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -
                 "read. Give the folder of the images (--images)."
             )
         right, down = rng.random(2).tolist() if place == "anywhere" else (0.5, 0.5)
-        boxes.append(replace(_moved(box, size, (right, down)), source=f"control, {place}"))
+        boxes.append(replace(_moved(box, size, (right, down)), source=f"{_SOURCE}{place}"))
     return replace(boxset, boxes=tuple(boxes))
 
 

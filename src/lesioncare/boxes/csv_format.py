@@ -12,6 +12,7 @@ import pandas as pd
 from lesioncare.boxes.box import Box
 from lesioncare.errors import DataError
 from lesioncare.rawtable import first_few, read_raw_table
+from lesioncare.words import several
 
 BoxUnit = Literal["auto", "pixel", "fraction"]
 Floats = npt.NDArray[np.float64]
@@ -185,7 +186,7 @@ def _refuse(
     lines = [f"row {row}" for row in rows[bad]]
     if shown is not None:
         lines = [f"{line} ({text})" for line, text in zip(lines, shown, strict=True)]
-    raise DataError(f"{source}: {what}, {bad.sum()} time(s): {first_few(lines)}. {remedy}")
+    raise DataError(f"{source}: {what}, {several(int(bad.sum()), 'time')}: {first_few(lines)}. {remedy}")
 
 
 def _shown(corners: Floats, bad: Flags) -> list[str]:

@@ -187,6 +187,7 @@ def _of_table(
     """The images of a table that are of the classes."""
     from lesioncare.boxes.boxset import check_name  # noqa: PLC0415  as above
     from lesioncare.data import Columns, load_table  # noqa: PLC0415  loads torch
+    from lesioncare.data.locate import NAME_FOLDER  # noqa: PLC0415
     from lesioncare.rawtable import read_header  # noqa: PLC0415
 
     if table is not None and not images.is_dir():
@@ -203,7 +204,11 @@ def _of_table(
         columns, image=image or columns.image, label=label or columns.label, group=None, split=None, box=None
     )
     root = None if table is None else images
-    loaded = load_table(source, columns, image_root=root, require_labels=not classes.all)
+    try:
+        loaded = load_table(source, columns, image_root=root, require_labels=not classes.all)
+    except DataError as error:
+        folder = "remove these rows" if table else f"give their folder before --table {source}"
+        raise DataError(str(error).replace(NAME_FOLDER, folder)) from error
     for name in loaded.classes:
         check_name(name, f"{source}: a class")
     wanted = _wanted(loaded, classes)

@@ -122,7 +122,8 @@ def show_covered(shares: Sequence[float]) -> None:
 
 def show_findings(boxset: BoxSet, findings: Sequence[Finding]) -> None:
     """Print the number of findings of each kind, and the first of them."""
-    counted = f"{_of(boxset)}"
+    masks = boxset.boxes and all(box.source == "mask" for box in boxset.boxes)
+    counted = f"{_of(boxset)}{', around what is bright in masks' if masks else ''}"
     if not findings:
         _line(f"{counted}: nothing to report")
         return

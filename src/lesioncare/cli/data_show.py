@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lesioncare.data.quality import KINDS, DataCheck
-from lesioncare.report.data_check import leak_sentence
+from lesioncare.report.data_check import leak_sentence, rare_sentence
 
 MOST_LINES = 3
 """Findings of each kind that are shown; the page and the findings file have the others."""
@@ -27,7 +27,8 @@ def show_check(check: DataCheck) -> None:
             _line(f"    and {count - MOST_LINES} more")
     if not check.counts:
         _line("Nothing was found that speaks against this table.")
-    sentences = (leak_sentence(check.groups, "group"), leak_sentence(check.alike, "twins"), *check.notes)
+    leaks = (leak_sentence(check.groups, "group"), leak_sentence(check.alike, "twins"))
+    sentences = (rare_sentence(check), *leaks, *check.notes)
     for sentence in filter(None, sentences):
         _line(sentence)
 

@@ -17,6 +17,7 @@ __all__ = ["predict"]
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "lesioncare predict runs/first/with new_images/ --output predictions.csv\n\n"
+    "lesioncare predict runs/first/with lesion.jpg\n\n"
     "lesioncare predict runs/first/with new_images.csv --images scans/ --overlays seen/\n\n"
     "lesioncare predict exported/ new_images/ --backend onnx   [dim](needs no torch)[/dim]"
 )
@@ -26,7 +27,9 @@ def predict(
     run: Annotated[
         Path, typer.Argument(help="Directory of a run, or of an export of one.", show_default=False)
     ],
-    source: Annotated[Path, typer.Argument(help="Folder of images, or a table of them.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(help="Folder of images, one image, or a table of them.", show_default=False)
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file to write.")] = Path(
         "predictions.csv"
     ),

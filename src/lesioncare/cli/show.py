@@ -7,10 +7,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from lesioncare.cli.say import show_path
-from lesioncare.evaluation import Metrics, RunResult, compare, interval
-from lesioncare.evaluation.intervals import MIN_GROUPS, Interval
+from lesioncare.evaluation import Metrics, RunResult, compare, interval, remarks
+from lesioncare.evaluation.intervals import MIN_GROUPS, Interval, few_groups
+from lesioncare.words import distinct_names
 
-__all__ = ["interval_cell", "show_folds", "show_path", "show_results"]
+__all__ = ["interval_caption", "interval_cell", "show_folds", "show_path", "show_results"]
 
 _ROWS: dict[str, Callable[[Metrics], float | None]] = {
     "balanced accuracy": lambda metrics: metrics.balanced_accuracy,
@@ -25,7 +26,8 @@ _COMPARED = ("rare_recall", "rare_recall_adjusted", "balanced_accuracy", "energy
 
 def show_results(runs: Sequence[RunResult]) -> None:
     """Print each run's main numbers, and how the others differ from the first."""
-    table = Table("Test part", *[run.name for run in runs])
+    names = distinct_names([run.name for run in runs])
+    table = Table("Test part", *names)
     for name in runs[0].classes:
         shown = f"recall of {name}" + (" (rare)" if name in runs[0].rare else "")
         table.add_row(escape(shown), *[_percent(run.metrics.per_class[name].recall) for run in runs])
@@ -42,6 +44,8 @@ def show_results(runs: Sequence[RunResult]) -> None:
         for key in _COMPARED:
             if key in differences:
                 console.print(differences[key].sentence(), markup=False)
+    for remark in remarks(dict(zip(names, runs, strict=True))):
+        console.print(remark, markup=False)
 
 
 def show_folds(counts: dict[str, list[int]], groups: list[int]) -> None:
@@ -61,6 +65,14 @@ def interval_cell(one: Interval | None) -> str:
     if one.n_groups < MIN_GROUPS:
         return f"{100 * one.value:.1f}"
     return f"{100 * one.value:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
+
+
+def interval_caption(ones: Sequence[Interval]) -> str:
+    """What is below a table of such cells: with too few groups they have no intervals."""
+    judged = sum(one.n_groups >= MIN_GROUPS for one in ones)
+    if ones and not judged:
+        return f"in %; {few_groups(min(one.n_groups for one in ones))}"
+    return "in %, 95 % intervals" + (" where there are enough groups" if judged < len(ones) else "")
 
 
 def _show_intervals(console: Console, run: RunResult) -> None:

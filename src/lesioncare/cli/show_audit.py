@@ -4,8 +4,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lesioncare.cli.show import interval_cell
-from lesioncare.evaluation.audit import AuditResult
+from lesioncare.cli.show import interval_caption, interval_cell
+from lesioncare.evaluation.audit import AuditResult, AuditStatistics
+from lesioncare.evaluation.intervals import Interval
 from lesioncare.words import several
 
 __all__ = ["show_audit"]
@@ -20,7 +21,9 @@ def show_audit(result: AuditResult) -> None:
     console.print(f"{several(len(result.images), 'image')} with a lesion's box{left_out}", markup=False)
     for run in result.runs:
         found = result.statistics[run.name]
-        table = Table("Shown", *_METRICS.values(), title=escape(run.name), caption="in %, 95 % intervals")
+        table = Table(
+            "Shown", *_METRICS.values(), title=escape(run.name), caption=interval_caption(_numbers(found))
+        )
         for version in result.versions:
             table.add_row(version, *[interval_cell(found.levels[version].get(metric)) for metric in _METRICS])
         table.add_section()
@@ -29,3 +32,8 @@ def show_audit(result: AuditResult) -> None:
         console.print(result.verdicts[run.name].sentence, markup=False, style="bold")
         for sentence in result.sentences(run.name):
             console.print(sentence, markup=False)
+
+
+def _numbers(found: AuditStatistics) -> list[Interval]:
+    """The numbers of the table."""
+    return [levels[metric] for levels in found.levels.values() for metric in _METRICS if metric in levels]

@@ -6,13 +6,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lesioncare.cli.show import interval_cell, show_path
+from lesioncare.cli.show import interval_caption, interval_cell, show_path
 from lesioncare.evaluation import ArmComparison
+from lesioncare.evaluation.intervals import title
 from lesioncare.experiment import Comparison
 from lesioncare.report import build_comparison_report, save_latex_tables
 from lesioncare.words import noun, several
 
-__all__ = ["save_report", "show_comparison"]
+__all__ = ["pair_sentences", "save_report", "show_comparison"]
 
 _COLUMNS = {
     "balanced_accuracy": "balanced accuracy",
@@ -33,12 +34,36 @@ def show_comparison(comparison: Comparison) -> None:
     if found is None:
         return
     folds, seeds = several(len(found.folds), "fold"), several(len(found.seeds), "seed")
-    table = Table("Arm", *_COLUMNS.values(), caption=f"{folds}, {seeds}; in %, 95 % intervals")
+    ones = [numbers[metric] for numbers in found.singles.values() for metric in _COLUMNS if metric in numbers]
+    table = Table("Arm", *_COLUMNS.values(), caption=f"{folds}, {seeds}; {interval_caption(ones)}")
     for arm, numbers in found.singles.items():
         table.add_row(escape(arm), *[interval_cell(numbers.get(metric)) for metric in _COLUMNS])
     console.print(table)
     _show_differences(console, found)
+    for sentence in pair_sentences(found):
+        console.print(sentence, markup=False)
+    for remark in comparison.remarks:
+        console.print(remark, markup=False)
     show_path("Comparison", comparison.directory)
+
+
+def pair_sentences(found: ArmComparison) -> tuple[str, ...]:
+    """How many of all pairs of arms differ, and where those are that are not printed."""
+    if not found.pairs:
+        return ()
+    counts = []
+    for metric in _COLUMNS:
+        ones = [differences[metric] for differences in found.pairs.values() if metric in differences]
+        if ones:
+            counts.append(f"{sum(one.shown for one in ones)} of {len(ones)} in {title(metric).lower()}")
+    pairs = several(len(found.pairs), "pair")
+    told = [f"Pairs of arms whose difference is shown, after correction: {'; '.join(counts)}."]
+    if len(found.singles) > 2:
+        told.append(
+            f"Printed are the pairs with {next(iter(found.singles))}; all {pairs} are in pairs.csv and, "
+            "under Pairs, in the report."
+        )
+    return tuple(told)
 
 
 def save_report(comparison: Comparison, output: Path | None = None, *, title: str | None = None) -> None:

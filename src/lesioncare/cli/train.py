@@ -9,7 +9,7 @@ from lesioncare.cli import options
 from lesioncare.cli.stopping import GOES_ON, when_stopped
 
 if TYPE_CHECKING:
-    from lesioncare.evaluation import RunResult
+    from lesioncare.evaluation import BoxesOfRun, RunResult
 
 __all__ = ["train"]
 
@@ -238,11 +238,14 @@ def _run(
     from lesioncare.training.trainer import is_first_process  # noqa: PLC0415
 
     config = TrainConfig.build(**parts)
+    how: dict[str, Any] = {"cache_dir": cache_dir, "overwrite": overwrite}
+    if is_first_process():
+        how["tell_boxes"] = _tell_boxes
     runs: tuple[RunResult, ...]
     if baseline:
-        runs = train_pair(config, output, cache_dir=cache_dir, overwrite=overwrite, announce=_announce)
+        runs = train_pair(config, output, announce=_announce, **how)
     else:
-        runs = (train_one(config, output, cache_dir=cache_dir, overwrite=overwrite),)
+        runs = (train_one(config, output, **how),)
     if not is_first_process():
         return
     show_results(runs)
@@ -251,6 +254,10 @@ def _run(
 
 def _announce(arm: str) -> None:
     print(f"Training: {arm}", flush=True)
+
+
+def _tell_boxes(boxes: "BoxesOfRun") -> None:
+    print(" ".join(boxes.sentences()), flush=True)
 
 
 def _pick(chosen: dict[str, Any], names: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lesioncare.data.table import ImageTable
 from lesioncare.errors import DataError
 from lesioncare.images import read_image
 from lesioncare.rawtable import first_few
+from lesioncare.words import several
 
 __all__ = ["check_images"]
 
@@ -45,7 +46,8 @@ def check_images(
                 progress(done)
     if damaged:
         raise DataError(
-            f"{table.source}: {len(damaged)} of {len(chosen)} images cannot be used: {first_few(damaged)} "
+            f"{table.source}: {len(damaged)} of {several(len(chosen), 'image')} cannot be used: "
+            f"{first_few(damaged)} "
             "Replace these files, or remove their rows."
         )
 

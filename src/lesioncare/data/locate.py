@@ -9,8 +9,12 @@ import pandas as pd
 from lesioncare.errors import DataError
 from lesioncare.images import IMAGE_SUFFIXES
 from lesioncare.rawtable import first_few
+from lesioncare.words import noun, several
 
-__all__ = ["ImageFinder", "locate_images"]
+NAME_FOLDER = "name the images' folder (--images)"
+"""What to do where the images lie elsewhere; a command with another option for it replaces these words."""
+
+__all__ = ["NAME_FOLDER", "ImageFinder", "locate_images"]
 
 
 def locate_images(images: pd.Series, roots: Sequence[Path], source: Path) -> pd.Series:
@@ -31,8 +35,9 @@ def locate_images(images: pd.Series, roots: Sequence[Path], source: Path) -> pd.
         lines = [f"row {row}: {_complaint(image, found[image])}" for row, image in wrong.items()]
         where = " or ".join(str(root) for root in roots)
         raise DataError(
-            f"{source}: {len(lines)} of {len(images)} rows do not name one image in {where}: "
-            f"{first_few(lines)}. Correct the table, or name the images' folder (--images)."
+            f"{source}: {len(lines)} of {several(len(images), 'row')} {noun(len(lines), 'does', 'do')} "
+            f"not name one image in {where}: "
+            f"{first_few(lines)}. Correct the table, or {NAME_FOLDER}."
         )
     return images.map({image: paths[0] for image, paths in found.items()})
 

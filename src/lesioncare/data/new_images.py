@@ -1,4 +1,4 @@
-"""Images that are to be predicted: those of a folder, or of a table without labels."""
+"""Images that are to be predicted: one, those of a folder, or of a table without labels."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ __all__ = ["find_images", "list_images"]
 def find_images(
     source: Path, *, image_root: Path | None = None, image_column: str | None = None
 ) -> ImageTable:
-    """List the images of a folder and of the folders in it, or of a table, and decode each once.
+    """List one image, those of a folder and of the folders in it, or of a table, and decode each once.
 
     Args:
-        source: folder, or CSV or Parquet table.
+        source: image file, folder, or CSV or Parquet table.
         image_root: folder of a table's images.
         image_column: the table's column of file names; guessed if not given.
 
@@ -31,7 +31,12 @@ def find_images(
     Raises:
         DataError: there are no images, or some cannot be read; the message names them.
     """
-    table = _folder(source) if source.is_dir() else _table(source, image_root, image_column)
+    if source.is_dir():
+        table = _folder(source)
+    elif source.is_file() and is_image(source):
+        table = list_images([source.name], [str(source)], source)
+    else:
+        table = _table(source, image_root, image_column)
     check_images(table)
     return table
 

@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from lesioncare.data.table import ImageTable
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.rawtable import first_few
+from lesioncare.words import noun, several
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[Any]
@@ -155,7 +156,8 @@ def check_groups(table: ImageTable, split: Split) -> None:
     where = "row " + torn["row"].astype(str) + " in " + torn["side"]
     lines = [f"{group} ({', '.join(rows)})" for group, rows in where.groupby(torn["group"], sort=False)]
     raise DataError(
-        f"{table.source}: {len(lines)} group(s) are on two sides of the split: {first_few(lines)}. "
+        f"{table.source}: {several(len(lines), 'group')} {noun(len(lines), 'is', 'are')} on two sides of "
+        f"the split: {first_few(lines)}. "
         "Put all images of a group on one side, or let the folds do it."
     )
 
@@ -165,7 +167,8 @@ def _refuse_few_groups(labels: Codes, groups: Codes, names: Mapping[object, str]
         count = len(np.unique(groups[labels == value]))
         if count < n_folds:
             raise DataError(
-                f"class {name!r} is in {count} group(s) (lesions or patients), too few for {n_folds} folds. "
+                f"class {name!r} is in {several(count, 'lesion or patient', 'lesions or patients')}, too "
+                f"few for {n_folds} folds. "
                 f"{'Use fewer folds' if count > 1 else 'Add images of others'}, "
                 "or remove the class or merge it with another."
             )
@@ -175,7 +178,8 @@ def _refuse_unlabelled(table: ImageTable) -> None:
     lines = [f"row {row}" for row in table.frame.loc[table.frame["label"] < 0, "row"]]
     if lines:
         raise DataError(
-            f"{table.source}: {len(lines)} image(s) have no class: {first_few(lines)}. "
+            f"{table.source}: {several(len(lines), 'image')} {noun(len(lines), 'has', 'have')} no class: "
+            f"{first_few(lines)}. "
             "A split needs the class of each image."
         )
 

@@ -2,8 +2,9 @@
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from lesioncare.data.locate import locate_images
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.images import image_size
 from lesioncare.rawtable import first_few, read_raw_table
+from lesioncare.words import several
 
 IMAGE_NAMES = ("image", "image_id", "file", "filename", "path")
 LABEL_NAMES = ("label", "class", "dx", "diagnosis", "target")
@@ -95,6 +97,8 @@ class ImageTable:
         boxes: frame position -> float32 [n, 4] xyxy in pixels of the upright image; absent = no box.
         box_scores: frame position -> float32 [n] in [0, 1].
         source: the file.
+        box_sources: source of a box (`Box.source`) -> how many have it; empty for those of the table's
+            columns, which do not tell.
     """
 
     frame: pd.DataFrame
@@ -102,6 +106,7 @@ class ImageTable:
     boxes: Mapping[int, Floats32]
     box_scores: Mapping[int, Floats32]
     source: Path
+    box_sources: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -167,7 +172,12 @@ class ImageTable:
         rows = self.frame["row"].to_numpy()[at]
         corners = to_pixels(corners, _sizes(self.frame, at), "pixel", rows=rows, source=self.source)
         scores = np.array([box.score for box in boxes], dtype=np.float64)
-        return dataclasses.replace(self, boxes=_by_position(at, corners), box_scores=_by_position(at, scores))
+        return dataclasses.replace(
+            self,
+            boxes=_by_position(at, corners),
+            box_scores=_by_position(at, scores),
+            box_sources=Counter(box.source for box in boxes),
+        )
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -246,10 +256,10 @@ def _read_boxes(path: Path, table: ImageTable, image_root: Path | str | None) ->
         )
     if foreign:
         _LOG.warning(
-            "%s: left out the boxes of %d image(s) that are not in %s: %s",
+            "%s: left out the boxes of %s not in %s: %s",
             *(
                 path,
-                len(set(foreign)),
+                several(len(set(foreign)), "image"),
                 table.source,
                 first_few([repr(name) for name in dict.fromkeys(foreign)]),
             ),
@@ -308,7 +318,7 @@ def _refuse(bad: pd.Series, source: Path, what: str, remedy: str) -> None:
     """Raise with the rows (the index) where `bad` is true, if any."""
     if bad.any():
         lines = [f"row {row}" for row in bad.index[bad]]
-        raise DataError(f"{source}: {what}, {len(lines)} time(s): {first_few(lines)}. {remedy}")
+        raise DataError(f"{source}: {what}, {several(len(lines), 'time')}: {first_few(lines)}. {remedy}")
 
 
 def _class_names(

@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from lesioncare.data.table import ImageTable
 from lesioncare.errors import ModelError
+from lesioncare.words import several
 
 __all__ = ["answers"]
 
@@ -31,7 +32,7 @@ def answers(
     if len(broken):
         raise ModelError(
             f"{table.frame['path'].iloc[broken[0]]}: the network's answer is no finite number "
-            f"({len(broken)} images). Check the image, or train again with a lower learning rate."
+            f"({several(len(broken), 'image')}). Check the image, or train again with a lower learning rate."
         )
     probabilities = softmax(np.asarray(logits, np.float64) / (temperature or 1.0), axis=1)
     columns: dict[str, Any] = {

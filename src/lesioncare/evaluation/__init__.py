@@ -2,6 +2,7 @@
 
 from lesioncare.evaluation.arms import ArmPredictions, Cell
 from lesioncare.evaluation.bootstrap import compare, interval
+from lesioncare.evaluation.box_use import BoxesOfRun, BoxUse
 from lesioncare.evaluation.comparison import compare_arms
 from lesioncare.evaluation.comparison_result import ArmComparison, ArmInterval, PairDifference, Spread
 from lesioncare.evaluation.intervals import Difference, Interval
@@ -15,12 +16,15 @@ from lesioncare.evaluation.reliability import (
     arm_calibration,
     calibration,
 )
+from lesioncare.evaluation.remarks import remarks
 from lesioncare.evaluation.result import RunResult
 
 __all__ = [
     "ArmComparison",
     "ArmInterval",
     "ArmPredictions",
+    "BoxUse",
+    "BoxesOfRun",
     "Calibration",
     "Cell",
     "ClassMetrics",
@@ -44,4 +48,5 @@ __all__ = [
     "evaluate",
     "interval",
     "pointing_hit",
+    "remarks",
 ]

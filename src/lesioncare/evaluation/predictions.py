@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lesioncare.errors import RunError
 from lesioncare.evaluation.files import write_file
+from lesioncare.words import several
 
 __all__ = ["Predictions"]
 
@@ -94,7 +95,8 @@ class Predictions:
         broken = np.flatnonzero(~np.isfinite(self.logits).all(axis=1))
         if len(broken):
             raise RunError(
-                f"predictions: the logits of {len(broken)} images are not finite ({self.image[broken[0]]}). "
+                f"predictions: the logits of {several(len(broken), 'image')} are not finite "
+                f"({self.image[broken[0]]}). "
                 "The training diverged: lower the learning rate or train in full precision."
             )
 

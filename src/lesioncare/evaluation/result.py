@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, NonNegativeInt
 
 from lesioncare.errors import RunError
+from lesioncare.evaluation.box_use import BoxesOfRun
 from lesioncare.evaluation.files import write_file
 from lesioncare.evaluation.metrics import Metrics, evaluate
 from lesioncare.evaluation.predictions import Predictions
 from lesioncare.imbalance import REMEDIES, remaining_prior
+from lesioncare.words import several
 
-__all__ = ["Predictions", "RunResult"]
+__all__ = ["Predictions", "RunResult", "runs_inside"]
 
 _T = TypeVar("_T")
 _REMEDY = "Run the training again, or resume it, so that the directory is complete."
@@ -114,6 +116,12 @@ class RunResult:
         )
         return dict.fromkeys(self.classes, 0.0) | dict(zip(shown, left.tolist(), strict=True))
 
+    @property
+    def boxes(self) -> BoxesOfRun | None:
+        """What it learnt from and is judged by; None where the run is older than this."""
+        kept = self.config.get("boxes")
+        return None if kept is None else BoxesOfRun.model_validate(kept)
+
     @cached_property
     def metrics(self) -> Metrics:
         """All numbers of the test part, computed once."""
@@ -175,6 +183,8 @@ class RunResult:
             RunError: the directory or a file in it is missing or damaged; the message names it.
         """
         directory = Path(directory)
+        if not (directory / "result.json").exists() and (inside := runs_inside(directory)):
+            raise RunError(f"{directory}: is not the directory of one run. {inside}")
         record = _read(directory / "result.json", _load_record)
         history = _read(directory / "history.csv", _load_history)
         predictions = _load_predictions(directory / "predictions.csv", record.n_images)
@@ -187,8 +197,18 @@ class RunResult:
             result = cls(**values, history=history, predictions=predictions, maps=maps, validation=validation)
         except RunError as error:
             raise RunError(f"{directory}: {error} {_REMEDY}") from error
-        _read(directory / "result.json", lambda _: result.prior)  # made of options, which may be anything
+        # Made of options, which may be anything.
+        _read(directory / "result.json", lambda _: (result.prior, result.boxes))
         return result
+
+
+def runs_inside(directory: Path) -> str:
+    """Which runs of `--baseline` to give instead of their common directory; empty where it holds none."""
+    runs = [directory / name for name in ("with", "without")]
+    runs = [run for run in runs if any((run / name).exists() for name in ("config.json", "result.json"))]
+    if not runs:
+        return ""
+    return f"It holds {'two' if len(runs) > 1 else 'one'}: give {' or '.join(map(str, runs))}."
 
 
 def _npz(maps: NDArray[np.float16]) -> bytes:
@@ -217,7 +237,9 @@ def _load_record(path: Path) -> _Record:
 def _load_predictions(path: Path, images: int) -> Predictions:
     predictions = Predictions.from_csv(path)
     if len(predictions) != images:
-        raise RunError(f"{path}: has {len(predictions)} images, but result.json says {images}. {_REMEDY}")
+        raise RunError(
+            f"{path}: has {several(len(predictions), 'image')}, but result.json says {images}. {_REMEDY}"
+        )
     return predictions
 
 

@@ -17,7 +17,9 @@ from lesioncare.experiment.runners import Context, InOrder, Runner
 from lesioncare.training import RunDirectory, keep_features
 from lesioncare.training.directory import check_run
 from lesioncare.training.features import remove_cache
+from lesioncare.training.models import check_model
 from lesioncare.training.shared import SharedInputs
+from lesioncare.words import several
 
 __all__ = ["CellsFailedError", "Progress", "run_comparison"]
 
@@ -67,6 +69,7 @@ def run_comparison(
     todo = [cell for cell in cells if not RunDirectory(directory / cell.path).complete]
     if not todo and place.record.exists() and place.read()[0] == plan:
         return _ended(place, own_cache=cache_dir is None)
+    _check_models(plan)
     context = _prepare(plan, todo, place, cache_dir or place.features)
     context = dataclasses.replace(context, drop_weights=drop_weights)
     place.write(plan, Protocol.now(command, repr(runner)))
@@ -79,7 +82,9 @@ def run_comparison(
     comparison.save_tables()
     if failed:
         listed = "\n".join(failed)
-        raise CellsFailedError(f"{len(failed)} of {len(cells)} cells failed; the others are kept.\n{listed}")
+        raise CellsFailedError(
+            f"{len(failed)} of {several(len(cells), 'cell')} failed; the others are kept.\n{listed}"
+        )
     if cache_dir is None:
         remove_cache(place.features)
     _add_seconds(place, "compare", time.perf_counter() - start)
@@ -116,6 +121,15 @@ def _check(cells: Sequence[Cell], place: ComparisonDirectory) -> None:
         raise RunError(f"{place.path}: is not empty and holds no comparison. Give another --output.")
     for cell in cells:
         check_run(cell.config, place.path / cell.path)
+
+
+def _check_models(plan: ComparisonConfig) -> None:
+    """Before all images are decoded, not after it."""
+    for name, arm in plan.arms.items():
+        try:
+            check_model(arm.model)
+        except LesionCareError as error:
+            raise type(error)(f"arm {name!r}: {error}") from error
 
 
 def _prepare(

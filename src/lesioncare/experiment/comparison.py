@@ -12,12 +12,19 @@ import pandas as pd
 from lesioncare.errors import RunError
 from lesioncare.evaluation import ArmComparison, ArmPredictions, RunResult, compare_arms
 from lesioncare.evaluation import Cell as CellPredictions
+from lesioncare.evaluation.box_use import box_remarks
 from lesioncare.evaluation.files import read_seconds, write_file
+from lesioncare.evaluation.remarks import answer_remarks
 from lesioncare.experiment.plan import Cell, ComparisonConfig
 from lesioncare.experiment.protocol import Protocol
 from lesioncare.training import RunDirectory
 
 __all__ = ["Comparison", "ComparisonDirectory"]
+
+_JUDGE = (
+    "For that, give the comparison the lesions' boxes (--boxes), and the control to its arm alone (`boxes` "
+    "of an arm in the plan)."
+)
 
 FoldSeed = tuple[int, int]
 Known = dict[tuple[str, Path], RunResult]
@@ -177,6 +184,13 @@ class Comparison:
     def statistics(self) -> ArmComparison | None:
         """Each arm's numbers and each pair's differences, on `comparable`; None where that is empty."""
         return compare_arms(self.arms, self.rare) if self.arms else None
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know: classes that an arm never names, and boxes that are a control."""
+        cells = {name: list(found.values()) for name, found in self.results.items() if found}
+        answers = answer_remarks({name: [one.metrics for one in each] for name, each in cells.items()})
+        return (*answers, *box_remarks({name: each[0].boxes for name, each in cells.items()}, _JUDGE))
 
     def cells_frame(self) -> pd.DataFrame:
         """One row per finished cell: arm, fold, seed, its main numbers and each class's recall."""

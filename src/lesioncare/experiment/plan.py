@@ -199,6 +199,9 @@ def _arms(given: object) -> dict[str, Mapping[str, Any]]:
     """Name -> what the arm changes, from a mapping, a list of short names, or a text with commas."""
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
+        plan = next((name for name in given if name.lower().endswith((".yaml", ".yml"))), None)
+        if plan is not None:
+            raise ConfigError(f"arms: {plan} is a plan, not an arm: give it with --config {plan}.")
     if isinstance(given, list):
         names = [str(name) for name in given]
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -64,6 +64,7 @@ def _page(study: Study, title: str | None) -> Page:
         title=title or (alone if len(study.runs) == 1 else "Does attention help the rare classes?"),
         arms=study.arms,
         answers=summary.answers(study),
+        remarks=summary.remarks(study),
         facts=summary.facts(study),
         cards=summary.cards(study),
         counts=tables.count_rows(study),

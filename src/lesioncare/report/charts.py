@@ -61,19 +61,20 @@ def _forest_row(study: Study, name: str, axis: Axis) -> ForestRow:
     key, whole, dots = f"recall:{name}", Axis(0.0, 1.0), []
     for number, (arm, intervals) in enumerate(zip(study.arms, study.intervals, strict=True), start=1):
         one = intervals[key]
+        low, high = (one.low, one.high) if text.is_judged(one) else (one.value, one.value)
         dots.append(
             Dot(
                 arm=arm,
                 at=whole.at(one.value),
-                low=whole.at(one.low),
-                high=whole.at(one.high),
+                low=whole.at(low),
+                high=whole.at(high),
                 y=round(100 * number / (len(study.arms) + 1), 2),
-                text=f"{text.percent(one.value)} ({text.share_span(one)})",
+                text=text.percent(one.value) + text.in_brackets(text.share_span(one)),
             )
         )
     comparisons = study.comparisons(key, axis)
     said = [f"{dot.arm.name} {dot.text}" for dot in dots]
-    said += [f"{one.arm.name} {one.difference}, {one.span}, {one.words}" for one in comparisons]
+    said += [f"{one.arm.name} {one.said}" for one in comparisons]
     return ForestRow(
         name=name,
         rare=name in study.rare,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lesioncare.data.quality import KINDS, DataCheck, Finding, Leak
 from lesioncare.errors import DataError
 from lesioncare.images import read_image
+from lesioncare.imbalance import rare_classes
 from lesioncare.report import text
 from lesioncare.report.build import render_page, write_page
 from lesioncare.report.gallery import data_uri
@@ -21,7 +22,7 @@ _MOST_PICTURES = 12
 _MOST_LINES = 100
 _BINS = 32
 
-__all__ = ["build_check_page", "leak_sentence", "summary"]
+__all__ = ["build_check_page", "leak_sentence", "rare_sentence", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,11 @@ def build_check_page(check: DataCheck, path: Path, *, pictures: bool = True) -> 
     page = CheckPage(
         title="What is wrong with these images?",
         lead=summary(check),
-        sentences=(*(leak_sentence(check.groups, "group"),) * (check.groups is not None), *_alike(check)),
+        sentences=(
+            *filter(None, [rare_sentence(check)]),
+            *(leak_sentence(check.groups, "group"),) * (check.groups is not None),
+            *_alike(check),
+        ),
         facts=_facts(check),
         parts=check.parts,
         classes=_classes(check),
@@ -123,6 +128,24 @@ def summary(check: DataCheck) -> str:
     """The findings in one sentence."""
     found = [f"{text.count(count)} x {kind}" for kind, count in check.counts.items()]
     return f"Found: {', '.join(found)}." if found else "Nothing was found that speaks against this table."
+
+
+def rare_sentence(check: DataCheck) -> str:
+    """Which classes `--rare auto` takes, with their share of the images; empty without classes."""
+    counts = {name: sum(parts.values()) for name, parts in check.classes.items()}
+    if not counts:
+        return ""
+    total, rare = sum(counts.values()), rare_classes(counts, "auto")
+    rule = (
+        "the rule of --rare auto (fewer than half of the average class's images, here "
+        f"{text.percent(1 / (2 * len(counts)))} of all)"
+    )
+    if not rare:
+        least = min(counts, key=lambda name: counts[name])
+        share = text.percent(counts[least] / total)
+        return f"No class is rare by {rule}: the smallest, {least}, has {share}. Name some with --rare."
+    named = [f"{name} ({text.percent(counts[name] / total)}, {text.count(counts[name])})" for name in rare]
+    return f"Rare by {rule}: {', '.join(named)}. Training counts its training part alone."
 
 
 def leak_sentence(leak: Leak | None, what: str) -> str:

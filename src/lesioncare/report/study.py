@@ -9,6 +9,7 @@ from lesioncare.evaluation import Difference, Interval, RunResult, compare, inte
 from lesioncare.report import text
 from lesioncare.report.figures import Axis, difference_axis, strip
 from lesioncare.report.views import Arm, Comparison
+from lesioncare.words import distinct_names
 
 __all__ = ["Study", "draw_comparison"]
 
@@ -40,7 +41,7 @@ class Study:
     def arms(self) -> tuple[Arm, ...]:
         """Names and colours."""
         first = 0 if len(self.runs) > 1 else 1  # the grey of colour 0 says "the arm to compare with"
-        names = _distinct([run.name for run in self.runs])
+        names = distinct_names([run.name for run in self.runs])
         return tuple(Arm(name, (first + number) % _COLOURS) for number, name in enumerate(names))
 
     @cached_property
@@ -54,6 +55,11 @@ class Study:
     def rare(self) -> tuple[str, ...]:
         """The rare classes, in the order of the page."""
         return tuple(name for name in self.classes if name in self.runs[0].rare)
+
+    @property
+    def of_control(self) -> bool:
+        """Whether some run is judged by boxes of a control, which are not where the lesions are."""
+        return any(run.boxes is not None and run.boxes.judged.control for run in self.runs)
 
     @cached_property
     def differences(self) -> tuple[Mapping[str, Difference], ...]:
@@ -82,24 +88,17 @@ class Study:
         )
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The names; those that occur more than once get their place among the runs."""
-    return [
-        f"{name} (run {place})" if names.count(name) > 1 else name
-        for place, name in enumerate(names, start=1)
-    ]
-
-
 def draw_comparison(arm: Arm, difference: Difference | None, axis: Axis) -> Comparison:
-    """A difference in words and as an interval on an axis."""
+    """A difference in words and, where it rests on enough groups, as an interval on an axis."""
     kind, words = text.verdict(difference), text.verdict_words(difference)
     if difference is None:
         return Comparison(arm, text.MISSING, text.MISSING, kind, words, None)
+    judged = text.is_judged(difference)
     return Comparison(
         arm=arm,
         difference=text.points(difference.difference),
-        span=text.span(difference),
+        span=text.span(difference) if judged else "",
         verdict=kind,
         words=words,
-        strip=strip(axis, difference.low, difference.difference, difference.high),
+        strip=strip(axis, difference.low, difference.difference, difference.high) if judged else None,
     )

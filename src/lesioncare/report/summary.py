@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from lesioncare import evaluation
 from lesioncare.report import text
 from lesioncare.report.study import Study
 from lesioncare.report.views import Card, TableRow, Value
 
-__all__ = ["answers", "cards", "facts"]
+__all__ = ["answers", "cards", "facts", "remarks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,11 @@ def answers(study: Study) -> tuple[tuple[str, ...], ...]:
     for arm, run, differences in zip(study.arms[1:], study.runs[1:], study.differences, strict=True):
         recall, adjusted = differences.get(question.key), differences.get(f"{question.key}_adjusted")
         chance = run.metrics.localisation[question.look].area_share
+        # On top stands also what logit adjustment, which costs no training, leaves of the difference.
+        answer = text.answer(recall, first, arm.name, question.subject)
         sentences = (
-            text.answer(recall, first, arm.name, question.subject),
-            text.threshold_answer(recall, adjusted),
-            text.energy_answer(differences.get(f"energy:{question.look}"), chance),
+            " ".join(filter(None, (answer, text.threshold_answer(recall, adjusted)))),
+            text.energy_answer(differences.get(f"energy:{question.look}"), chance, control=study.of_control),
         )
         groups.append(tuple(sentence for sentence in sentences if sentence))
     return tuple(groups)
@@ -62,16 +64,24 @@ def _alone(study: Study, question: _Question) -> tuple[str, ...]:
     if recall is None:
         return (text.unmeasured(question.subject),)
     sentences = [
-        f"{text.percent(recall.value)} of the {question.subject} are recognised ({text.share_span(recall)})."
+        f"{text.percent(recall.value)} of the {question.subject} are recognised"
+        f"{text.in_brackets(text.share_span(recall))}."
     ]
     if adjusted is not None:
         share = text.percent(adjusted.value)
-        sentences.append(f"After correcting for the class counts (logit adjustment) it would be {share}.")
+        sentences[0] += f" After correcting for the class counts (logit adjustment) it would be {share}."
     look = metrics.localisation[question.look]
     if look.energy is not None:
         energy, chance = text.percent(look.energy), text.percent(look.area_share)
-        sentences.append(f"{energy} of the map lies in the lesion's box; chance would be {chance}.")
+        box = "the control box" if study.of_control else "the lesion's box"
+        sentences.append(f"{energy} of the map lies in {box}; chance would be {chance}.")
     return tuple(sentences)
+
+
+def remarks(study: Study) -> tuple[str, ...]:
+    """What must be known of the runs before their figures are believed."""
+    names = [arm.name for arm in study.arms]
+    return evaluation.remarks(dict(zip(names, study.runs, strict=True)))
 
 
 def cards(study: Study) -> tuple[Card, ...]:
@@ -79,7 +89,7 @@ def cards(study: Study) -> tuple[Card, ...]:
     axis = study.axis([figure.key for figure in _FIGURES])
     return tuple(
         Card(
-            title=figure.title,
+            title=_title(study, figure),
             meaning=figure.meaning,
             values=_values(study, figure.key),
             references=_references(study) if figure.key == "energy:rare" else (),
@@ -88,6 +98,11 @@ def cards(study: Study) -> tuple[Card, ...]:
         )
         for figure in _FIGURES
     )
+
+
+def _title(study: Study, figure: _Figure) -> str:
+    of_control = figure.key == "energy:rare" and study.of_control
+    return "Looks at the control boxes" if of_control else figure.title
 
 
 def _values(study: Study, key: str) -> tuple[Value, ...]:

@@ -118,7 +118,8 @@ def confusion_cell(truth: str, answer: str, count: float, n: int) -> ConfusionCe
     """One field; its count is a mean where there are several seeds."""
     share = count / n if n else 0.0
     written = text.count(int(count)) if count == int(count) else f"{count:.1f}"
-    label = f"{written} of {n} images of {truth} were called {answer} ({text.percent(share)})"
+    were = f"{written} of {text.several(n, 'image')} of {truth} {'was' if count == 1 else 'were'}"
+    label = f"{were} called {answer} ({text.percent(share)})"
     return ConfusionCell(written, round(share, 3), share > _STRONG, truth == answer, label)
 
 
@@ -149,13 +150,21 @@ def _look(arm: Arm, run: RunResult, key: str) -> LookRow:
 
 def config_rows(study: Study) -> tuple[ConfigRow, ...]:
     """Every option; those in which the arms differ come first."""
-    flat = [_flatten(run.config) for run in study.runs]
+    flat = [_flatten(_options(run)) for run in study.runs]
     names = dict.fromkeys(name for one in flat for name in one)
     rows = []
     for name in names:
         cells = tuple(_setting(one[name]) if name in one else text.MISSING for one in flat)
         rows.append(ConfigRow(name, cells, len(set(cells)) > 1))
     return tuple(sorted(rows, key=lambda row: not row.differs))
+
+
+def _options(run: RunResult) -> dict[str, Any]:
+    """A run's options; its boxes in one line each."""
+    if run.boxes is None:
+        return run.config
+    learnt = "none" if run.boxes.learnt is None else str(run.boxes.learnt)
+    return {**run.config, "boxes": {"learnt": learnt, "judged": str(run.boxes.judged)}}
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,9 +9,12 @@ from lesioncare.words import noun
 __all__ = [
     "MISSING",
     "answer",
+    "change",
     "count",
     "energy_answer",
+    "in_brackets",
     "interval",
+    "is_judged",
     "percent",
     "points",
     "ratio",
@@ -88,9 +91,26 @@ def interval(difference: Difference) -> str:
     return f"{_CI} {span(difference)}"
 
 
+def change(difference: Difference) -> str:
+    """A difference in points, with its interval where it rests on enough groups."""
+    return points(difference.difference) + in_brackets(interval(difference) if is_judged(difference) else "")
+
+
+def is_judged(one: Difference | Interval) -> bool:
+    """Whether a number rests on enough groups for an interval."""
+    return one.n_groups >= MIN_GROUPS
+
+
+def in_brackets(words: str) -> str:
+    """The words in brackets behind a blank; nothing where there are none."""
+    return f" ({words})" if words else ""
+
+
 def share_span(one: Interval | None) -> str:
-    """The interval of one arm's number in words; empty where it is undefined."""
-    return "" if one is None else f"{_CI} {100 * one.low:.1f} to {100 * one.high:.1f}"
+    """The interval of one arm's number in words; empty where it is undefined, or of too few groups."""
+    if one is None or not is_judged(one):
+        return ""
+    return f"{_CI} {100 * one.low:.1f} to {100 * one.high:.1f}"
 
 
 def verdict(difference: Difference | None) -> str:
@@ -104,7 +124,7 @@ def verdict(difference: Difference | None) -> str:
 
 def verdict_words(difference: Difference | None) -> str:
     """The verdict as a reader sees it."""
-    if difference is not None and difference.n_groups < MIN_GROUPS:
+    if difference is not None and not is_judged(difference):
         return f"too few groups ({difference.n_groups})"
     if difference is not None and difference.excludes_zero and not difference.shown:
         corrected = isinstance(difference, PairDifference) and difference.holds_corrected
@@ -130,20 +150,19 @@ def answer(difference: Difference | None, a: str, b: str, subject: str) -> str:
         return unmeasured(subject)
     kind = verdict(difference)
     values = f"{percent(difference.b)} ({b}) against {percent(difference.a)} ({a})"
-    change = f"{points(difference.difference)} ({interval(difference)})"
+    by = change(difference)
     if kind == "unshown":
-        few = difference.n_groups < MIN_GROUPS
         why = (
             f"cannot be judged: the smallest class has only {lesions(difference.n_groups)} to test"
-            if few
+            if not is_judged(difference)
             else "may be chance"
         )
         return (
-            f"No difference shown in how many {subject} are recognised: {values}. "
-            f"The difference of {change} {why}."
+            f"No difference shown in how many {subject} are recognised: {values}; "
+            f"the difference of {by} {why}."
         )
     opening = "More" if kind == "higher" else "Fewer"
-    return f"{opening} {subject} are recognised: {values}, a difference of {change}."
+    return f"{opening} {subject} are recognised: {values}, a difference of {by}."
 
 
 def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str | None:
@@ -155,7 +174,9 @@ def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str
     if raw is None or adjusted is None:
         return None
     before, after = verdict(raw), verdict(adjusted)
-    values = f"{percent(adjusted.b)} against {percent(adjusted.a)}, {interval(adjusted)}"
+    values = f"{percent(adjusted.b)} against {percent(adjusted.a)}"
+    if is_judged(adjusted):
+        values += f", {interval(adjusted)}"
     opening = "After correcting both for the class counts (logit adjustment)"
     if after == "unshown" and before == "unshown":
         return f"{opening} no difference is shown either ({values})."
@@ -168,16 +189,27 @@ def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str
     return f"{opening} the sign turns: the recall is {after} ({values})."
 
 
-def energy_answer(difference: Difference | None, chance: float | None) -> str | None:
-    """Where the network looks on boxed test images, beside the chance level; None without boxes."""
+def energy_answer(
+    difference: Difference | None, chance: float | None, *, control: bool = False
+) -> str | None:
+    """Where the network looks on boxed test images, beside the chance level; None without boxes.
+
+    Args:
+        difference: of the energy in the box.
+        chance: the energy of a map that is the same everywhere.
+        control: whether the boxes are those of a control, wherever the lesions are.
+    """
     if difference is None:
         return None
+    at, box = ("the control boxes", "the control box") if control else ("the lesion", "the lesion's box")
     opening = {
-        "higher": "The network looks more at the lesion",
-        "lower": "The network looks less at the lesion",
+        "higher": f"The network looks more at {at}",
+        "lower": f"The network looks less at {at}",
         "unshown": "No difference shown in where the network looks",
     }[verdict(difference)]
+    judged = interval(difference) if is_judged(difference) else ""
     return (
-        f"{opening}: {percent(difference.b)} of the map lies in the lesion's box, "
-        f"against {percent(difference.a)} ({interval(difference)}); chance would be {percent(chance)}."
+        f"{opening}: {percent(difference.b)} of the map lies in {box}, "
+        f"against {percent(difference.a)}{in_brackets(judged)}; "
+        f"chance would be {percent(chance)}."
     )

@@ -73,6 +73,11 @@ class Comparison:
     words: str
     strip: Strip | None
 
+    @property
+    def said(self) -> str:
+        """The difference, its interval where it has one, and the verdict."""
+        return ", ".join(filter(None, (self.difference, self.span, self.words)))
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -319,6 +324,7 @@ class Page:
     title: str
     arms: tuple[Arm, ...]
     answers: tuple[tuple[str, ...], ...]
+    remarks: tuple[str, ...]
     facts: tuple[str, ...]
     cards: tuple[Card, ...]
     counts: tuple[CountRow, ...]

@@ -12,6 +12,7 @@ from lesioncare.boxes.generation.maker import box_iou
 from lesioncare.errors import ReviewError
 from lesioncare.review.events import Opinion
 from lesioncare.review.reviewing import Review
+from lesioncare.words import noun, several
 
 ACCEPTED = "accepted by"
 """Stands between the source of a box that was left as it was, and the reviewer's name."""
@@ -56,7 +57,8 @@ def reviewed_boxes(review: Review, *, reviewer: str | None = None, only_decided:
         boxes += _signed(standing or original, original, who)
     if conflicts:
         raise ReviewError(
-            f"{len(conflicts)} images are in conflict, first {conflicts[0]!r}. Resolve them on the page "
+            f"{several(len(conflicts), 'image')} {noun(len(conflicts), 'is', 'are')} in conflict, first "
+            f"{conflicts[0]!r}. Resolve them on the page "
             "(filter: conflict), or name whose decisions to take with --reviewer."
         )
     if not images:

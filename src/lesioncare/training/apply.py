@@ -8,11 +8,12 @@ from torch import nn
 
 from lesioncare.data import ImageDataset, ImageTable, eval_transform
 from lesioncare.errors import LesionCareError, ModelError, RunError
-from lesioncare.evaluation import Predictions, RunResult
+from lesioncare.evaluation import BoxesOfRun, Predictions, RunResult
+from lesioncare.evaluation.result import runs_inside
 from lesioncare.training.config import DataConfig, TrainConfig
 from lesioncare.training.directory import RunDirectory
 from lesioncare.training.inference import image_loader, predict_table
-from lesioncare.training.inputs import read_table, split_table
+from lesioncare.training.inputs import count_boxes, read_table, split_table
 from lesioncare.training.models import BuiltModel, build_model, read_weights
 from lesioncare.training.trainer import choose_device
 
@@ -42,11 +43,7 @@ def load_run(directory: Path) -> TrainedRun:
     """
     run = RunDirectory(directory)
     if not run.holds_run:
-        inside = [name for name in ("with", "without") if (directory / name / "config.json").exists()]
-        hint = (
-            f" It holds two: give {' or '.join(str(directory / name) for name in inside)}." if inside else ""
-        )
-        raise RunError(f"{directory}: is not the directory of one run.{hint}")
+        raise RunError(f"{directory}: is not the directory of one run. {runs_inside(directory)}".rstrip())
     if not run.complete:
         raise RunError(
             f"{directory}: the run is not finished. Give the same train command again to finish it."
@@ -78,7 +75,10 @@ def evaluate_run(trained: TrainedRun, data: DataConfig) -> RunResult:
     loader = image_loader(images, batch_size=trained.config.schedule.batch_size)
     layer = trained.config.model.shown_layer
     predictions, maps = predict_table(trained.network, images, loader, target_layer=layer)
-    config = {**trained.result.config, "evaluated_on": str(data.table)}
+    before = trained.result.boxes
+    learnt = None if before is None else before.learnt
+    boxes = BoxesOfRun(learnt=learnt, judged=count_boxes(data, table))
+    config = {**trained.result.config, "evaluated_on": str(data.table), "boxes": boxes.model_dump()}
     return dataclasses.replace(trained.result, predictions=predictions, maps=maps, config=config)
 
 

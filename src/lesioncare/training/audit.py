@@ -29,6 +29,7 @@ from lesioncare.training.config import DataConfig
 from lesioncare.training.curves import deletion_and_insertion
 from lesioncare.training.inference import image_loader, predict_logits
 from lesioncare.training.inputs import read_table
+from lesioncare.words import distinct_names
 
 __all__ = ["AuditOptions", "audit_runs", "own_images", "table_images"]
 
@@ -78,7 +79,7 @@ def own_images(runs: Sequence[TrainedRun], box_file: Path | None = None) -> Pred
         box_file: boxes that replace those of the run's own table.
 
     Raises:
-        RunError: the runs were not tested on the same images.
+        RunError: the runs were not tested on the same images, or their boxes are those of a control.
         DataError: the box file, or with it the run's table, cannot be read.
     """
     first = runs[0].result.predictions
@@ -90,6 +91,12 @@ def own_images(runs: Sequence[TrainedRun], box_file: Path | None = None) -> Pred
                 f"{differing}. Audit them apart, or on one --table."
             )
     if box_file is None:
+        boxes = runs[0].result.boxes
+        if boxes is not None and boxes.judged.control:
+            raise RunError(
+                f"run {runs[0].result.name!r} is judged by control boxes ({boxes.judged.file}), which are "
+                "not where the lesions are: something else would be hidden. Give the lesions' boxes: --boxes."
+            )
         return first
     config = runs[0].config.data.model_copy(
         update={"box_file": box_file, "min_score": 0.0, "check_images": False}
@@ -146,7 +153,7 @@ def audit_runs(
     settings = EditSettings(options.margin, options.seed, max(512, 2 * longest))
     partners = choose_partners(images.target, images.group, options.seed)
     source = EditSource(images.path.tolist(), images.boxes, partners, settings)
-    names = _distinct([run.result.name for run in runs])
+    names = distinct_names([run.result.name for run in runs])
     audits = tuple(_audit(run, name, images, source, options) for run, name in zip(runs, names, strict=True))
     return AuditResult(audits, tuple(runs[0].result.rare), partners, settings, left_out)
 
@@ -248,11 +255,3 @@ def _limited(images: Predictions, rows: NDArray[np.int64], options: AuditOptions
     if len(np.unique(images.target[kept])) < 2:
         raise ConfigError(f"--limit {options.limit}: leaves one class only. Give a larger number.")
     return kept
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The names; those that occur more than once get their place among the runs."""
-    return [
-        f"{name} (run {place})" if names.count(name) > 1 else name
-        for place, name in enumerate(names, start=1)
-    ]

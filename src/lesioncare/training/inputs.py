@@ -13,10 +13,11 @@ from lesioncare.data import (
     split_by_column,
     split_by_fold,
 )
+from lesioncare.evaluation import BoxesOfRun, BoxUse
 from lesioncare.rawtable import read_header
 from lesioncare.training.config import DataConfig, TrainConfig
 
-__all__ = ["judged_table", "read_table", "split_table"]
+__all__ = ["boxes_of_run", "count_boxes", "judged_table", "read_table", "split_table"]
 
 
 def read_table(
@@ -63,9 +64,34 @@ def judged_table(config: DataConfig, table: ImageTable) -> ImageTable:
     """
     if config.test_boxes == "same":
         return table
+    return read_table(_judging(config), classes=table.classes)
+
+
+def _judging(config: DataConfig) -> DataConfig:
+    """The options of the table with the boxes of the test images."""
+    if config.test_boxes == "same":
+        return config
     file = None if config.test_boxes == "table" else config.test_boxes
     changes = {"box_file": file, "min_score": 0.0, "check_images": False, "test_boxes": "same"}
-    return read_table(config.model_copy(update=changes), classes=table.classes)
+    return config.model_copy(update=changes)
+
+
+def count_boxes(config: DataConfig, table: ImageTable) -> BoxUse:
+    """Count the boxes of a table that was read with these options, and say where they are from."""
+    boxes = sum(map(len, table.boxes.values()))
+    return BoxUse(
+        file=str(config.box_file or config.table),
+        table=len(table),
+        images=len(table.boxes),
+        boxes=boxes,
+        sources=dict(table.box_sources),
+    )
+
+
+def boxes_of_run(config: TrainConfig, table: ImageTable, judged: ImageTable) -> BoxesOfRun:
+    """Count the boxes that a run learns from, and those that it is judged by."""
+    learnt = None if config.attention.loss == "none" else count_boxes(config.data, table)
+    return BoxesOfRun(learnt=learnt, judged=count_boxes(_judging(config.data), judged))
 
 
 def split_table(table: ImageTable, config: TrainConfig) -> Split:

@@ -18,7 +18,7 @@ from lesioncare.errors import ConfigError, ModelError
 from lesioncare.rawtable import first_few
 from lesioncare.training.config import ModelConfig
 
-__all__ = ["BuiltModel", "build_model", "checkpoint_blocks", "first_line", "read_weights"]
+__all__ = ["BuiltModel", "build_model", "check_model", "checkpoint_blocks", "first_line", "read_weights"]
 
 _UNREADABLE = (
     *(SafetensorError, UnpicklingError, OSError, RuntimeError, ValueError, EOFError),
@@ -67,6 +67,23 @@ def build_model(config: ModelConfig, num_classes: int, *, load_weights: bool = T
     return BuiltModel(network, size, tuple(data["mean"]), tuple(data["std"]))
 
 
+def check_model(config: ModelConfig) -> None:
+    """Make sure that the model is known and its weights file is there; builds nothing.
+
+    To be called before what takes long: reading a table may decode all its images.
+
+    Raises:
+        ModelError: the model is unknown.
+        ConfigError: the weights file does not exist.
+    """
+    if ":" in config.name:
+        _own_function(config.name)
+    else:
+        _check_timm_name(config.name)
+    if config.weights not in ("none", "pretrained"):
+        _weights_file(config.weights)
+
+
 def checkpoint_blocks(network: nn.Module, *, enable: bool = True) -> None:
     """Have the network keep its blocks' inputs alone, and compute the rest again in the backward pass.
 
@@ -83,13 +100,17 @@ def checkpoint_blocks(network: nn.Module, *, enable: bool = True) -> None:
         raise ConfigError(f"{type(network).__name__}: {error}. {remedy}") from error
 
 
-def _timm_model(name: str, num_classes: int, weights: str) -> nn.Module:
+def _check_timm_name(name: str) -> None:
     if not timm.is_model(name):
         close = get_close_matches(name, timm.list_models(), n=5)
         hint = f" Close names: {', '.join(close)}." if close else ""
         raise ModelError(
             f"timm has no model {name!r}.{hint} A model of your own is given as package.module:function."
         )
+
+
+def _timm_model(name: str, num_classes: int, weights: str) -> nn.Module:
+    _check_timm_name(name)
     path = None if weights in ("none", "pretrained") else _weights_file(weights)
     try:
         model: nn.Module = timm.create_model(
@@ -132,7 +153,7 @@ def _load_timm_weights(network: Any, path: Path) -> None:
         )
 
 
-def _own_model(name: str, num_classes: int) -> nn.Module:
+def _own_function(name: str) -> Callable[..., Any]:
     module_name, _, attribute = name.partition(":")
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
@@ -140,6 +161,11 @@ def _own_model(name: str, num_classes: int) -> nn.Module:
         raise ModelError(
             f"The model {name!r} cannot be imported: {error}. It is given as package.module:function."
         ) from error
+    return factory
+
+
+def _own_model(name: str, num_classes: int) -> nn.Module:
+    factory = _own_function(name)
     try:
         network = factory(num_classes=num_classes)
     except TypeError as error:

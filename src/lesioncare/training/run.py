@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from lesioncare.data.augmentation import BatchAugment
 from lesioncare.data.dataset import Batch
 from lesioncare.data.workers import reporting_dead_workers
 from lesioncare.errors import ConfigError, ModelError
-from lesioncare.evaluation import Predictions, RunResult
+from lesioncare.evaluation import BoxesOfRun, Predictions, RunResult
 from lesioncare.evaluation.files import read_seconds, write_file
 from lesioncare.imbalance import rare_classes
 from lesioncare.training.attention import find_layer, make_guide
@@ -34,10 +34,11 @@ from lesioncare.training.decoupled import Head, SecondStage, choose_tau, find_he
 from lesioncare.training.directory import RunDirectory, check_run, open_run, versions
 from lesioncare.training.features import FeatureDataset, remove_cache
 from lesioncare.training.inference import image_loader, predict_table
+from lesioncare.training.inputs import boxes_of_run
 from lesioncare.training.kept import Keeper, Network, build_network, run_images
 from lesioncare.training.live import LiveImages, loader_workers
 from lesioncare.training.memory import on_device, set_memory_format
-from lesioncare.training.models import BuiltModel, checkpoint_blocks
+from lesioncare.training.models import BuiltModel, check_model, checkpoint_blocks
 from lesioncare.training.module import Feed, GuidedClassifier
 from lesioncare.training.remedy import Treatment, check_validation, make_treatment
 from lesioncare.training.shared import SharedInputs
@@ -54,6 +55,7 @@ def train(
     cache_dir: Path | None = None,
     overwrite: bool = False,
     shared: SharedInputs | None = None,
+    tell_boxes: Callable[[BoxesOfRun], None] = lambda _: None,
 ) -> RunResult:
     """Train one network, test it, and leave everything in a directory.
 
@@ -68,6 +70,7 @@ def train(
         overwrite: delete a run that is already there.
         shared: tables and splits of several runs, this one among them, so that they are read once; with one
             `cache_dir` their features are computed once, too.
+        tell_boxes: told, before the training, which boxes it learns from and is judged by.
 
     Raises:
         LesionCareError: something in the table, the images, the options or the directory cannot be used.
@@ -76,12 +79,14 @@ def train(
     run = check_run(config, directory, overwrite=overwrite)
     if run.complete and not overwrite:
         return RunResult.load(directory)
+    check_model(config.model)
     with torch.random.fork_rng(), quiet():
         torch.manual_seed(config.schedule.seed)
         start = time.perf_counter()
         shared = shared or SharedInputs([config])
         reading = time.perf_counter() - start
         parts = _Parts.build(config, shared)
+        tell_boxes(parts.boxes)
         average = None if config.schedule.ema is None else WeightAverage(config.schedule.ema)
         trainer, history = make_trainer(config.schedule, run, average)
         # All that a user can get wrong was seen by now: only then is there a directory.
@@ -118,6 +123,7 @@ class _Parts:
     treatment: Treatment
     head: Head | None
     rare: tuple[str, ...]
+    boxes: BoxesOfRun
 
     @classmethod
     def build(cls, config: TrainConfig, shared: SharedInputs) -> "_Parts":
@@ -135,7 +141,9 @@ class _Parts:
         treatment = make_treatment(config, labels, len(table.classes), model.image_size)
         check_validation(config, len(split.validation))
         head = find_head(model.network, example) if treatment.remedy.changes_head else None
-        parts = cls(table, shared.judged(config), split, network, guide, treatment, head, rare)
+        judged = shared.judged(config)
+        boxes = boxes_of_run(config, table, judged)
+        parts = cls(table, judged, split, network, guide, treatment, head, rare, boxes)
         _check_boxes(config, parts)
         return parts
 
@@ -390,7 +398,11 @@ def _test(
         validation, _ = _predict(config, parts, loaders, parts.split.validation, "Validating")
     return RunResult(
         name=config.arm,
-        config={**config.to_json(), "found": _found(parts.guide) | found},
+        config={
+            **config.to_json(),
+            "found": _found(parts.guide) | found,
+            "boxes": parts.boxes.model_dump(),
+        },
         classes=parts.table.classes,
         rare=parts.rare,
         train_counts=parts.table.class_counts(parts.split.train),

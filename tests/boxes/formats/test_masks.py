@@ -62,6 +62,28 @@ def test_a_photograph_is_no_mask(tmp_path):
         read_boxes(tmp_path, format="masks")
 
 
+@pytest.mark.parametrize("suffix", ["", "p7.png"])
+def test_pictures_are_not_guessed_to_be_masks(suffix, tmp_path):
+    """Bright skin with a dark lesion: most pixels are nearly white, but many are grey."""
+    for number in range(9):
+        across = np.linspace(0, 255, 60, dtype=np.uint8) if number == 7 else np.full(60, 255, np.uint8)
+        across[:12] = np.linspace(40, 250, 12)
+        Image.fromarray(np.tile(across, (40, 1))).convert("RGB").save(tmp_path / f"p{number}.png")
+    Image.fromarray(np.tile(np.linspace(40, 255, 60, dtype=np.uint8), (40, 1))).save(tmp_path / "p0.png")
+    with pytest.raises(DataError, match=r"neither named as masks nor black and white.*name the format"):
+        read_boxes(tmp_path / suffix)
+
+
+def test_soft_and_many_valued_masks_are_guessed(tmp_path):
+    soft = np.zeros((40, 60), np.uint8)
+    soft[10:30, 20:50] = 255
+    soft[9, 20:50] = np.linspace(1, 254, 30)
+    Image.fromarray(soft).save(tmp_path / "soft.png")
+    codes = np.repeat(np.array([0, 0, 0, 2, 3, 5], np.uint8), 40).reshape(6, 40)
+    Image.fromarray(codes).save(tmp_path / "codes.png")
+    assert len(read_boxes(tmp_path).boxes) == 2
+
+
 def test_a_black_mask_is_an_image_without_a_box(tmp_path):
     draw(tmp_path / "a.png")
     assert read_boxes(tmp_path) == BoxSet((), {"a": (20, 10)})

@@ -47,7 +47,7 @@ def test_one_finding_against_the_rest_keeps_every_image(copy, tmp_path, name, fi
 
 def test_single_findings_say_how_many_images_are_left_out(copy, tmp_path):
     done = import_dataset("chestxray14", copy("chestxray14"), tmp_path / "out")
-    assert any("1 images with several were left out" in note for note in done.notes)
+    assert any("1 image with several was left out" in note for note in done.notes)
 
 
 @pytest.mark.parametrize("text", ["", "one:", "one", "several"])
@@ -141,7 +141,7 @@ def test_a_mask_of_other_proportions_than_its_image_is_refused(copy, tmp_path):
 def test_images_that_are_not_there_are_told(copy, tmp_path):
     done = import_dataset("ham10000", copy("ham10000"), tmp_path / "out")
     text = "\n".join(done.lines())
-    assert "Partial copy: 1 of 4 images are not there" in text
+    assert "Partial copy: 1 of 4 images is not there" in text
     assert "images in the table: 4; published: 10015  <- differs" in text
     assert "nv 2 of 6705" in text
 
@@ -171,7 +171,7 @@ def test_kermany_s_third_version_has_the_child_s_number_in_other_names(tmp_path)
     picture(tmp_path / "source" / "test" / "NORMAL" / "NORMAL-1003233-0001.jpeg", 9)
     done = import_dataset("kermany", tmp_path / "source", tmp_path / "out")
     assert done.groups == 4
-    assert "1 images have no number in their names and are groups of their own." in done.notes
+    assert "1 image has no number in its name and is a group of its own." in done.notes
     # Mendeley's copies, other than Kaggle's, have no validation part.
     assert {count.what: count.published for count in done.counts} == {
         "train images": 5232,
@@ -193,7 +193,7 @@ def test_copies_of_a_file_are_told_with_other_labels(tmp_path):
         picture(tmp_path / "source" / label / "same.png", 7)
         picture(tmp_path / "source" / label / f"{label}.png", len(label))
     done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
-    assert any(note.startswith("1 images are byte for byte copies") for note in done.notes)
+    assert any(note.startswith("1 image is a byte for byte copy") for note in done.notes)
     assert any("in 1 cases with another label" in note for note in done.notes)
 
 
@@ -270,7 +270,7 @@ def test_images_without_a_text_file_of_yolo_s_are_told(copy, tmp_path):
     picture(source / "train" / "images" / "z.jpg", 1)
     done = import_dataset("yolo", source, tmp_path / "out")
     assert done.n_images == 3
-    assert any(note.startswith("1 images have no text file and were left out") for note in done.notes)
+    assert any(note.startswith("1 image has no text file and was left out") for note in done.notes)
 
 
 def test_one_finding_has_no_boxes_of_others(copy, tmp_path):

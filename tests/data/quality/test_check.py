@@ -158,7 +158,7 @@ def test_boxes_of_a_file_are_checked(place):
     boxes.write_text("image,x1,y1,x2,y2\n1.png,1,1,200,20\n2,5,5,20,20\nelsewhere.png,1,1,5,5\n")
     found = of(place(*NINE, box_file=boxes), "box")
     assert found == [
-        ((), "1 boxes of the file are on images that the table does not have"),
+        ((), "1 box of the file is on images that the table does not have"),
         ((3,), "outside image: box 1.0, 1.0, 200.0, 20.0 by 104.0 px of 96 x 72"),
     ]
 

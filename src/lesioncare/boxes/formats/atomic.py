@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from lesioncare.errors import DataError
 from lesioncare.leftover import remove_temporaries, temporary_of
+from lesioncare.words import several
 
 __all__ = ["check_file", "check_folder", "inside", "writing_file", "writing_folder"]
 
@@ -48,7 +49,8 @@ def check_folder(
     kept = sorted(str(file.relative_to(path)) for file in _files(path) if file.suffix.lower() not in replaces)
     if kept:
         raise DataError(
-            f"{path}: holds {len(kept)} files that are no boxes of this format, first {kept[0]!r}. Name "
+            f"{path}: holds {several(len(kept), 'file')} without boxes of this format, first "
+            f"{kept[0]!r}. Name "
             "another folder: only one of nothing but boxes is replaced."
         )
 

@@ -176,6 +176,11 @@ def detect_format(path: Path) -> str:
             name = "labelstudio"
     if name is None:
         raise DataError(f"{path}: looks like no box format. Name one of {', '.join(FORMATS)}.")
+    if name == "masks" and not masks.are_masks(path):
+        raise DataError(
+            f"{path}: pictures that are neither named as masks nor black and white, so no masks. Give the "
+            "boxes, or the folder of the masks; if these are masks, name the format (masks)."
+        )
     return name
 
 

@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from lesioncare.boxes.box import Box
@@ -26,10 +27,12 @@ MAX_RATIO = 1032
 """Deflate, PNG's compression, makes nothing smaller by more than this factor."""
 MOST_GREY = 0.5
 """Share of pixels that may be neither dark nor bright: soft edges have few, photographs many."""
+_SAMPLE, _FEW_GREY, _FEW_VALUES = 5, 0.05, 16
+"""Of what is guessed to be masks so many files are looked at; a mask has as few grey pixels, or values."""
 MAX_PARTS = 1000
 """Most connected parts of a mask; more is noise, not lesions."""
 
-__all__ = ["image_of_mask", "mask_files", "read_masks"]
+__all__ = ["are_masks", "image_of_mask", "mask_files", "read_masks"]
 
 
 def read_masks(path: Path, reading: Reading) -> BoxSet:
@@ -72,6 +75,36 @@ def mask_files(folder: Path) -> list[str]:
     return [name for name in names if MASK_NAME.search(stem_of(name))] or names
 
 
+def are_masks(path: Path) -> bool:
+    """Whether a file or folder that nobody called masks holds some: by the names, or black and white pixels.
+
+    Of a folder a few files are looked at. What cannot be read is for the reader to say.
+
+    Raises:
+        DataError: the folder holds no .png file.
+    """
+    names = mask_files(path) if path.is_dir() else [path.name]
+    root = path if path.is_dir() else path.parent
+    if MASK_NAME.search(stem_of(names[0])):
+        return True
+    return all(_is_black_and_white(root / name) for name in names[:: -(-len(names) // _SAMPLE)])
+
+
+def _is_black_and_white(file: Path) -> bool:
+    try:
+        _check_png(file)
+        pixels = np.asarray(read_image(file).convert("L"))
+    except DataError:
+        return True
+    return _grey_share(pixels) <= _FEW_GREY or len(np.unique(pixels)) <= _FEW_VALUES
+
+
+def _grey_share(pixels: npt.NDArray[np.uint8]) -> float:
+    """Share of the pixels that are neither dark nor as bright as the brightest."""
+    brightest = int(pixels.max())
+    return float(((pixels > 0.1 * brightest) & (pixels < 0.9 * brightest)).mean())
+
+
 def image_of_mask(name: str, images: ImageFolder | None) -> str | None:
     """Path of a mask's image: that of the same name, else of the name without its ending; None if unknown."""
     if images is None:
@@ -87,7 +120,7 @@ def _read_one(file: Path, *, components: bool) -> tuple[Size, list[tuple[float, 
     height, width = mask.shape
     if not brightest:
         return (width, height), []
-    if ((mask > 0.1 * brightest) & (mask < 0.9 * brightest)).mean() > MOST_GREY:
+    if _grey_share(mask) > MOST_GREY:
         raise DataError(
             f"{file}: most of its pixels are neither black nor white, so this is a photograph, not a mask. "
             "Name the folder of the masks."

@@ -12,6 +12,7 @@ from lesioncare.boxes.generation.methods import method_named
 from lesioncare.boxes.generation.outcome import Outcome, PartialFile
 from lesioncare.boxes.generation.workers import Chunk, run_in_processes
 from lesioncare.errors import ConfigError, DataError
+from lesioncare.words import several
 
 CHUNK = 16
 """Most images that a worker is given at once."""
@@ -99,7 +100,7 @@ def _collect(outcomes: list[Outcome], source: str, skip_bad: bool) -> Made:
         listed = "\n".join(f"  {name}: {error}" for name, error in list(bad.items())[:LISTED])
         more = f"\n  and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
         raise DataError(
-            f"{len(bad)} of {len(outcomes)} images cannot be read:\n{listed}{more}\n"
+            f"{len(bad)} of {several(len(outcomes), 'image')} cannot be read:\n{listed}{more}\n"
             "Mend or remove them, or skip them (--skip-bad; skip_bad=True)."
         )
     read = [one for one in outcomes if one.error is None]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lesioncare.errors import ConfigError
+from lesioncare.words import noun, several
 
 REST = "other"
 
@@ -81,7 +82,9 @@ class LabelRule:
                 f"Label rule: {self.finding!r} where an image has this finding, alone or with others; "
                 f"{REST!r} elsewhere (--label-rule one:{self.finding}). Boxes of other findings are left out."
             )
-        left = f"{dropped} images with several were left out" if dropped else "no image has several"
+        left = "no image has several"
+        if dropped:
+            left = f"{several(dropped, 'image')} with several {noun(dropped, 'was', 'were')} left out"
         return (
             f"Label rule: images with one finding have its name, those without {none!r}; {left} "
             "(--label-rule single; one:NAME keeps all and tells one finding from the rest)."

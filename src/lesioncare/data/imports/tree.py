@@ -11,6 +11,7 @@ from lesioncare.boxes.formats.masks import MASK_NAME
 from lesioncare.errors import DataError
 from lesioncare.images import IMAGE_SUFFIXES, is_image
 from lesioncare.rawtable import first_few, read_raw_table
+from lesioncare.words import noun, several
 
 _MASK_FOLDERS = ("mask", "groundtruth", "segmentation")
 
@@ -105,7 +106,10 @@ class Tree:
                 f"{self.root}: none of the {len(wanted)} images of the tables is there, first "
                 f"{first_few(missing, 1)}. Unpack the images below this folder."
             )
-        note = f"Partial copy: {len(missing)} of {len(wanted)} images are not there and were left out."
+        note = (
+            f"Partial copy: {len(missing)} of {several(len(wanted), 'image')} "
+            f"{noun(len(missing), 'is not there and was', 'are not there and were')} left out."
+        )
         return found, [note] if missing else []
 
     @cached_property

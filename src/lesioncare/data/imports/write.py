@@ -19,7 +19,7 @@ from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.progress import track
 from lesioncare.rawtable import first_few
-from lesioncare.words import several
+from lesioncare.words import noun, several
 
 __all__ = ["Imported", "import_dataset"]
 
@@ -149,9 +149,12 @@ def _twins(root: Path, records: Sequence[Record]) -> Iterator[str]:
     copies = [alike for alike in same.values() if len(alike) > 1]
     if copies:
         clashing = sum(len({record.label for record in alike}) > 1 for alike in copies)
+        number = sum(len(alike) - 1 for alike in copies)
+        are = noun(number, "is a byte for byte copy", "are byte for byte copies")
         yield (
-            f"{sum(len(alike) - 1 for alike in copies)} images are byte for byte copies of another; in "
-            f"{clashing} cases with another label. See lesioncare data check."
+            f"{several(number, 'image')} {are} of another; in {several(clashing, 'case')} with another "
+            "label. "
+            "See lesioncare data check."
         )
 
 

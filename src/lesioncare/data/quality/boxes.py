@@ -19,6 +19,7 @@ from lesioncare.data.quality.findings import Finding
 from lesioncare.data.quality.rows import CORNERS
 from lesioncare.data.quality.scan import Scan
 from lesioncare.errors import DataError
+from lesioncare.words import noun, several
 
 __all__ = ["box_findings"]
 
@@ -79,7 +80,8 @@ def _of_file(path: Path, rows: pd.DataFrame, root: Path) -> tuple[list[Finding],
             strange += 1
         else:
             boxes.append(replace(box, image=row))
-    told = f"{strange} boxes of the file are on images that the table does not have"
+    number = f"{several(strange, 'box', 'boxes')} of the file {noun(strange, 'is', 'are')}"
+    told = f"{number} on images that the table does not have"
     return ([Finding("box", (), told)] if strange else []), boxes
 
 

@@ -154,7 +154,8 @@ def _curves(deletion: Interval | None, insertion: Interval | None) -> str:
 
 
 def _area(one: Interval) -> str:
-    return f"{one.value:.3f} ({_CI} {one.low:.3f} to {one.high:.3f})"
+    span = f" ({_CI} {one.low:.3f} to {one.high:.3f})" if one.n_groups >= MIN_GROUPS else ""
+    return f"{one.value:.3f}{span}"
 
 
 def _percent(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from lesioncare.data.editing import ORIGINAL, SWAPPED
 from lesioncare.evaluation import Difference, Interval
-from lesioncare.evaluation.intervals import MIN_GROUPS
 from lesioncare.report import text
 from lesioncare.report.audit.study import AuditStudy, meaning_of, title_of
 from lesioncare.report.audit.views import ClassLine, Field, Panel, PanelRow, RunRow
@@ -59,15 +58,15 @@ def _panel_row(study: AuditStudy, version: str, metric: str, axis: Axis) -> Pane
         for arm, one in zip(arms, _differences(study, version, metric), strict=False)
     ]
     said = [f"{dot.arm.name} {dot.text}" for dot in dots]
-    said += [f"{one.arm.name} {one.difference}, {one.span}, {one.words}" for one in comparisons]
+    said += [f"{one.arm.name} {one.said}" for one in comparisons]
     label = f"{_PANELS[metric][0]}, {title_of(version)}: {'; '.join(said)}"
     return PanelRow(title_of(version), meaning_of(version), tuple(dots), tuple(comparisons), label)
 
 
 def _dot(arm: Arm, one: Interval, y: float) -> Dot:
-    axis, judged = Axis(0.0, 1.0), one.n_groups >= MIN_GROUPS
-    low, high = (one.low, one.high) if judged else (one.value, one.value)
-    words = f" ({text.share_span(one)})" if judged else ""
+    axis = Axis(0.0, 1.0)
+    low, high = (one.low, one.high) if text.is_judged(one) else (one.value, one.value)
+    words = text.in_brackets(text.share_span(one))
     return Dot(
         arm, axis.at(one.value), axis.at(low), axis.at(high), round(y, 2), text.percent(one.value) + words
     )
@@ -134,8 +133,7 @@ def _artefact(study: AuditStudy, arm: Arm, name: str) -> tuple[Field, ...]:
     strongest = next(move for move in found.moves if move.artefact == name)
     one = strongest.difference
     drawn = f"{text.points(one.difference)}, {'shown' if strongest.shown else 'not shown'}"
-    judged = changed.n_groups >= MIN_GROUPS
-    span = f"{100 * changed.low:.1f} to {100 * changed.high:.1f}" if judged else ""
+    span = f"{100 * changed.low:.1f} to {100 * changed.high:.1f}" if text.is_judged(changed) else ""
     return (
         Field(text.percent(changed.value), span),
         _points(effects.get("balanced_accuracy")),
@@ -176,11 +174,12 @@ def curve_rows(study: AuditStudy) -> tuple[RunRow, ...]:
 def _area(one: Interval | None) -> Field:
     if one is None:
         return Field(text.MISSING)
-    return Field(text.ratio(one.value), f"{text.ratio(one.low)} to {text.ratio(one.high)}")
+    small = f"{text.ratio(one.low)} to {text.ratio(one.high)}" if text.is_judged(one) else ""
+    return Field(text.ratio(one.value), small)
 
 
 def _points(one: Difference | None) -> Field:
     if one is None:
         return Field(text.MISSING)
-    small = text.span(one) if one.n_groups >= MIN_GROUPS else ""
+    small = text.span(one) if text.is_judged(one) else ""
     return Field(text.signed(one.difference), small, one.shown)

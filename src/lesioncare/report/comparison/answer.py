@@ -1,68 +1,93 @@
 """The head of the page: which arm is best, and whether that is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lesioncare.evaluation import PairDifference
 from lesioncare.evaluation.correction import SIGNIFICANCE
-from lesioncare.evaluation.intervals import MIN_GROUPS
 from lesioncare.report import text
 from lesioncare.report.comparison.study import ComparisonStudy
+from lesioncare.report.views import Arm
 from lesioncare.words import noun, several
 
-__all__ = ["answers", "best_sentence", "chance", "facts", "partial"]
+__all__ = ["answers", "best_sentence", "chance", "facts", "headline", "partial"]
 
+_SHOWN = "the difference is shown"
 _SUBJECTS = {"rare_recall": "rare recall", "balanced_accuracy": "balanced accuracy"}
 
 
 def answers(study: ComparisonStudy) -> tuple[tuple[str, ...], ...]:
-    """For rare recall and for balanced accuracy: the best arm, also after logit adjustment, and others."""
+    """For rare recall and for balanced accuracy: the headline, what its differences are worth, and others.
+
+    The best arm is told with and without logit adjustment together: a gain that is gone after it was a moved
+    threshold, which costs no training.
+    """
     groups = []
     for metric, subject in _SUBJECTS.items():
-        if metric not in study.metrics:
+        told = {metric: subject, f"{metric}_adjusted": f"{subject} after logit adjustment"}
+        told = {one: name for one, name in told.items() if one in study.metrics}
+        if metric not in told:
             continue
-        adjusted = f"{metric}_adjusted"
-        sentences = [best_sentence(study, metric, subject)]
-        if adjusted in study.metrics:
-            sentences.append(best_sentence(study, adjusted, f"{subject} after logit adjustment"))
-        sentences.append(_others(study, metric))
-        groups.append(tuple(sentence for sentence in sentences if sentence))
+        worth = [best_sentence(study, *one) for one in told.items()]
+        lead = [headline(study, told)] if len(study.arms) > 1 else []
+        groups.append(tuple(filter(None, (*lead, *worth, _others(study, metric)))))
     return tuple(groups)
 
 
+def headline(study: ComparisonStudy, subjects: Mapping[str, str]) -> str:
+    """Which arm is best in each of these metrics, by their names in words, and whether that is shown."""
+    said = []
+    for metric, subject in subjects.items():
+        best, one = _best(study, metric)
+        if best is None or one is None:
+            continue
+        verdict = _SHOWN if one.shown else text.verdict_words(one)
+        said.append(f"{_opening(study, best, one, subject)} ({verdict}).")
+    return " ".join(said)
+
+
 def best_sentence(study: ComparisonStudy, metric: str, subject: str) -> str:
-    """Which arm is best in a metric, and what its difference from the first arm is worth."""
-    first, best = study.arms[0].name, study.best(metric)
-    own = study.single(first, metric)
-    one = study.against_first(best.name, metric) if best else None
+    """What the difference of the best arm in a metric from the first arm is worth."""
+    first = study.arms[0].name
+    best, one = _best(study, metric)
     if best is None or one is None:
-        value = "not defined" if own is None else f"{text.percent(own.value)} ({text.share_span(own)})"
+        own = study.single(first, metric)
+        span = text.in_brackets(text.share_span(own))
+        value = "not defined" if own is None else f"{text.percent(own.value)}{span}"
         return f"{first}: {subject} {value}; there is no other arm to compare it with."
+    return f"{subject[0].upper()}{subject[1:]}, {best.name} against {first}: {_worth(one)}"
+
+
+def _best(study: ComparisonStudy, metric: str) -> tuple[Arm | None, PairDifference | None]:
+    """The best arm after the first, and how it differs from the first."""
+    best = study.best(metric)
+    return best, study.against_first(best.name, metric) if best else None
+
+
+def _opening(study: ComparisonStudy, best: Arm, one: PairDifference, subject: str) -> str:
+    """Which arm is best, without a full stop."""
+    first, a, b = study.arms[0].name, text.percent(one.a), text.percent(one.b)
     if one.difference > 0:
-        a, b = text.percent(one.a), text.percent(one.b)
-        opening = f"Best in {subject}: {best.name} with {b}, against {a} with {first}."
-    elif one.difference == 0:
-        opening = f"No arm is above {first} in {subject}: {best.name} has {text.percent(one.b)} too."
-    else:
-        a, b = text.percent(one.a), text.percent(one.b)
-        opening = f"No arm is above {first} in {subject} ({a}); the next is {best.name} with {b}."
-    return f"{opening} {_worth(one)}"
+        return f"Best in {subject}: {best.name} with {b}, against {a} with {first}"
+    if one.difference == 0:
+        return f"No arm is above {first} in {subject}: {best.name} has {b} too"
+    return f"No arm is above {first} in {subject} ({a}); the next is {best.name} with {b}"
 
 
 def _worth(one: PairDifference) -> str:
     """Whether a difference is shown, after correction for the number of comparisons."""
-    change, many = f"{text.points(one.difference)} ({text.interval(one)})", one.n_comparisons > 1
+    change, many = text.change(one), one.n_comparisons > 1
     correction = f"correction for {one.n_comparisons} comparisons ({chance(one.p_corrected)})"
-    if one.n_groups < MIN_GROUPS:
-        return f"This cannot be judged: the smallest class has only {text.lesions(one.n_groups)} to test."
+    if not text.is_judged(one):
+        return f"it cannot be judged: the smallest class has only {text.lesions(one.n_groups)} to test."
     if one.shown:
         after = f", also after {correction}" if many else f" ({chance(one.p_corrected)})"
-        return f"The difference of {change} is shown{after}."
+        return f"the difference of {change} is shown{after}."
     if one.holds_corrected:
         seeds = f"{text.signed(min(one.spread.by_seed))} to {text.signed(max(one.spread.by_seed))}"
-        return f"No difference shown: {change}, but the seeds do not agree ({seeds})."
+        return f"no difference shown: {change}, but the seeds do not agree ({seeds})."
     if one.excludes_zero:
-        return f"No difference shown after {correction}: {change}; its interval alone would leave out 0."
-    return f"No difference shown: {change} may be chance."
+        return f"no difference shown after {correction}: {change}; its interval alone would leave out 0."
+    return f"no difference shown: {change} may be chance."
 
 
 def chance(p: float | None) -> str:

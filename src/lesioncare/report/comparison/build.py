@@ -46,6 +46,7 @@ def _page(study: ComparisonStudy, title: str) -> ComparisonPage:
         names=study.classes,
         answers=answer.answers(study),
         partial=answer.partial(study),
+        remarks=study.comparison.remarks,
         facts=answer.facts(study),
         overview=pictures.overview(study),
         table=tables.arm_table(study),

@@ -10,6 +10,7 @@ from lesioncare.report import text
 from lesioncare.report.comparison.study import ComparisonStudy
 from lesioncare.report.comparison.views import Made
 from lesioncare.report.views import TableRow
+from lesioncare.words import noun
 
 __all__ = ["made", "plan_yaml"]
 
@@ -38,8 +39,8 @@ def _facts(study: ComparisonStudy) -> tuple[TableRow, ...]:
         "Arms": ", ".join(comparison.plan.arms),
         "Folds": ", ".join(map(str, comparison.plan.folds)),
         "Seeds": ", ".join(map(str, comparison.plan.seeds)),
-        "In the statistics": f"folds {', '.join(map(str, found.folds))}; "
-        f"seeds {', '.join(map(str, found.seeds))}",
+        "In the statistics": f"{noun(len(found.folds), 'fold')} {', '.join(map(str, found.folds))}; "
+        f"{noun(len(found.seeds), 'seed')} {', '.join(map(str, found.seeds))}",
         "Bootstrap draws": text.count(found.n_resamples),
         "Commit": comparison.protocol.commit or "installed from a package",
         "Trained by": comparison.protocol.runner,

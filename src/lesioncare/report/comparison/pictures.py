@@ -3,7 +3,6 @@
 import math
 
 from lesioncare.evaluation import ArmInterval
-from lesioncare.evaluation.intervals import MIN_GROUPS
 from lesioncare.report import text
 from lesioncare.report.comparison.study import METRICS, ComparisonStudy
 from lesioncare.report.comparison.views import (
@@ -68,12 +67,12 @@ def _dot(arm: Arm, one: ArmInterval | None, axis: Axis, y: float) -> Dot | None:
     if one is None or not math.isfinite(one.value):
         return None
     low, high = _ends(one)
-    words = f" ({text.share_span(one)})" if one.n_groups >= MIN_GROUPS else ""
+    words = text.in_brackets(text.share_span(one))
     return Dot(arm, axis.at(one.value), axis.at(low), axis.at(high), y, text.percent(one.value) + words)
 
 
 def _ends(one: ArmInterval) -> tuple[float, float]:
-    return (one.low, one.high) if one.n_groups >= MIN_GROUPS else (one.value, one.value)
+    return (one.low, one.high) if text.is_judged(one) else (one.value, one.value)
 
 
 def forests(study: ComparisonStudy) -> Forests:
@@ -96,7 +95,7 @@ def _class_forest(study: ComparisonStudy, name: str, axis: Axis) -> ClassForest:
         comparison = None if arm is study.arms[0] else draw_comparison(arm, difference, axis)
         said = f"Recall of {name}, {arm.name}: {dot.text if dot else text.MISSING}"
         if comparison is not None:
-            said += f"; difference {comparison.difference}, {comparison.span}, {comparison.words}"
+            said += f"; difference {comparison.said}"
         lines.append(ForestLine(arm, dot, comparison, said))
     one = study.single(study.arms[0].name, metric)
     n = f"{text.several(one.n, 'test image')} of {text.several(one.n_groups, 'group')}" if one else ""

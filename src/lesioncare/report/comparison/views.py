@@ -195,6 +195,7 @@ class ComparisonPage:
     names: tuple[str, ...]
     answers: tuple[tuple[str, ...], ...]
     partial: str
+    remarks: tuple[str, ...]
     facts: tuple[str, ...]
     overview: Overview
     table: ArmTable

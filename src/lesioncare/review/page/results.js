@@ -47,7 +47,7 @@ async function more() {
   }
   shown += examples.length;
   $("more").hidden = shown >= total;
-  $("count").textContent = `${shown} of ${total} images`;
+  $("count").textContent = `${shown} of ${total} ${total === 1 ? "image" : "images"}`;
 }
 
 function restart() {

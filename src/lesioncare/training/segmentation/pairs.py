@@ -21,6 +21,7 @@ from lesioncare.errors import DataError
 from lesioncare.images import read_image
 from lesioncare.progress import track
 from lesioncare.rawtable import first_few
+from lesioncare.words import noun, several
 
 SPARE = 1.25
 """Images are kept so much larger than the network sees them, so that a crop is not blurred."""
@@ -56,8 +57,9 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
         else:
             found.setdefault(image, []).append(masks / name)
     if lost:
+        without = noun(len(lost), "has no image of its name", "have no image of their names")
         raise DataError(
-            f"{masks}: {len(lost)} masks have no image of their name in {images}: {first_few(lost)}. "
+            f"{masks}: {several(len(lost), 'mask')} {without} in {images}: {first_few(lost)}. "
             "Name them like their images, or remove them."
         )
     if len(found) < 2:

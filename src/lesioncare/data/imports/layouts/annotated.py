@@ -13,6 +13,7 @@ from lesioncare.data.imports.layout import Count, Found, Layout, Record, Setting
 from lesioncare.data.imports.layouts.folder import SPLITS
 from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import DataError
+from lesioncare.words import noun, several
 
 NONE = "no finding"
 
@@ -44,9 +45,10 @@ def _read_yolo(tree: Tree, settings: Settings) -> Found:
         prefix = "" if below == "." else f"{below}/"
         parts.append((None, folder, _renamed(boxset, {image: prefix + image for image in boxset.images})))
     bare = set(tree.images) - {image for _, _, boxset in parts for image in boxset.images}
+    without = noun(len(bare), "has no text file and was", "have no text file and were")
     told = (
-        f"{len(bare)} images have no text file and were left out. To YOLO these have no finding: if yours "
-        "have none, give each an empty text file."
+        f"{several(len(bare), 'image')} {without} left out. To YOLO that is no finding: if yours have none, "
+        "give each an empty text file."
     )
     return _found(tree, settings, parts, [told] if bare else [])
 
@@ -104,7 +106,9 @@ def _found(
         Record(image, label, None, splits[image] if kept else None) for image, label in labels.items()
     )
     notes = [rule, *told]
-    notes += [f"Partial copy: {missing} images are not there and were left out."] if missing else []
+    if missing:
+        gone = noun(missing, "is not there and was", "are not there and were")
+        notes.append(f"Partial copy: {several(missing, 'image')} {gone} left out.")
     notes.append("Nothing tells which images show the same patient or lesion: there is no group column.")
     counts = (Count("images with annotations", len(findings)), Count("boxes", len(boxes)))
     return Found(records, tuple(boxes), counts, tuple(notes))

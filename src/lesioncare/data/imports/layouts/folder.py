@@ -10,6 +10,7 @@ from lesioncare.data.imports.tree import Tree
 from lesioncare.dicom import DICOM_SUFFIXES, dicom_patient
 from lesioncare.errors import DataError
 from lesioncare.progress import track
+from lesioncare.words import noun, several
 
 SPLITS: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -54,8 +55,14 @@ def _read(tree: Tree, settings: Settings) -> Found:
             f"{tree.root}: all images are in one folder, {records[0].label!r}. It needs a folder per class; "
             "name the folder that holds them."
         )
-    notes = [f"{loose} images outside a folder of a class were left out."] if loose else []
-    notes += [f"{masks} masks, named like an image beside them, were left out."] if masks else []
+    notes = []
+    if loose:
+        notes.append(
+            f"{several(loose, 'image')} outside a folder of a class {noun(loose, 'was', 'were')} left out."
+        )
+    if masks:
+        beside = noun(masks, "it, was", "them, were")
+        notes.append(f"{several(masks, 'mask')}, named like an image beside {beside} left out.")
     return _grouped(records, patients, notes)
 
 

@@ -11,6 +11,7 @@ from lesioncare.data.imports.lesions import boxes_of_masks, masks_by_image
 from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import DataError
 from lesioncare.rawtable import first_few
+from lesioncare.words import noun, several
 
 _PARTS = (("Training", "train"), ("Validation", "val"), ("Test", "test"))
 _TASK1 = {"train": 2594, "val": 100, "test": 1000}
@@ -63,7 +64,7 @@ def _read_task1(tree: Tree, settings: Settings) -> Found:
         (
             "Task 1 has masks and no diagnoses: the table has no label column. It is for boxes, and to be "
             "joined with labels by the image's name; its masks are for lesioncare segmenter train.",
-            *([f"{bare} images have no mask."] if bare else []),
+            *([f"{several(bare, 'image')} {noun(bare, 'has', 'have')} no mask."] if bare else []),
         ),
     )
 
@@ -99,7 +100,12 @@ def _challenge(
     if len({record.split for record in records}) == 1:  # no choice to keep
         records = [Record(one.image, one.label, one.group) for one in records]
     if lesions:
-        notes += [f"{alone} images have no lesion_id and count as lesions of their own."] if alone else []
+        own = noun(
+            alone,
+            "has no lesion_id and counts as a lesion of its",
+            "have no lesion_id and count as lesions of their",
+        )
+        notes += [f"{several(alone, 'image')} {own} own."] if alone else []
     else:
         records = [Record(one.image, one.label, None, one.split) for one in records]
         notes.append(
@@ -135,7 +141,8 @@ def _read_2020(tree: Tree, _: Settings) -> Found:
         twice = pairs["image_name_2"].isin(list(paths)) & pairs["image_name_1"].isin(list(paths))
         dropped = {paths[image] for image in pairs.loc[twice, "image_name_2"]}
         records = [record for record in records if record.image not in dropped]
-        notes.append(f"{len(dropped)} images of the official list of duplicates were left out.")
+        left = f"{noun(len(dropped), 'was', 'were')} left out"
+        notes.append(f"{several(len(dropped), 'image')} of the official list of duplicates {left}.")
     else:
         notes.append("Without ISIC_2020_Training_Duplicates.csv the 425 known duplicates stay in.")
     counts = (

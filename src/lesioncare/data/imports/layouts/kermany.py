@@ -8,6 +8,7 @@ from lesioncare.data.imports.layout import Count, Found, Layout, Record, Setting
 from lesioncare.data.imports.layouts.folder import split_and_class
 from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import DataError
+from lesioncare.words import noun, several
 
 _CLASSES = ("NORMAL", "PNEUMONIA")
 _KAGGLE = {"train": 5216, "val": 16, "test": 624}
@@ -34,8 +35,13 @@ def _read(tree: Tree, settings: Settings) -> Found:
     counts = tuple(Count(f"{part} images", splits.count(part), count) for part, count in published.items())
     notes = ["Groups are the numbers in the files' names (person12_..., IM-0115-...), hashed."]
     alone = sum(_PATIENT.match(name) is None for _, _, name in images)
-    notes += [f"{alone} images have no number in their names and are groups of their own."] if alone else []
-    notes += [f"{copies} images lie there twice and were taken once."] if copies else []
+    if alone:
+        without = noun(alone, "has no number in its name", "have no number in their names")
+        own = noun(alone, "is a group of its own", "are groups of their own")
+        notes.append(f"{several(alone, 'image')} {without} and {own}.")
+    if copies:
+        twice = noun(copies, "lies there twice and was", "lie there twice and were")
+        notes.append(f"{several(copies, 'image')} {twice} taken once.")
     notes += _shared(splits, patients, official=official)
     return Found(records, (), counts, tuple(notes), patients=True)
 

@@ -11,6 +11,7 @@ from lesioncare.data.imports.layouts.tbx11k_simplified import CSV, read_rows
 from lesioncare.data.imports.lesions import Scale
 from lesioncare.data.imports.tree import Tree
 from lesioncare.errors import DataError
+from lesioncare.words import noun
 
 _KINDS = {
     "ActiveTuberculosis": "active",
@@ -48,7 +49,8 @@ def _read_published(tree: Tree, settings: Settings) -> Found:
         counts.append(Count(f"{part} images in the lists", len(boxset.images), published))
         if len(paths) < len(boxset.images):
             gone = len(boxset.images) - len(paths)
-            notes.append(f"Partial copy: {gone} of the {part} images are not there and were left out.")
+            lacking = noun(gone, "is not there and was", "are not there and were")
+            notes.append(f"Partial copy: {gone} of the {part} images {lacking} left out.")
         split = part if settings.official_split else None
         records += [
             Record(path, _label(image.split("/", maxsplit=1)[0], kinds[image]), None, split)
