@@ -78,6 +78,8 @@ def _header(text: str, path: Path) -> tuple[list[str], str]:
     readings = [(next(csv.reader([line], delimiter=mark), []), mark) for mark in DELIMITERS]
     names, mark = max(readings, key=lambda reading: len(reading[0]))
     names = [name.strip() for name in names]
+    if not any(names):
+        raise DataError(f"{path}, row 1: no column has a name. The first line has to be the header.")
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{path}, row 1: the column {twice[0]!r} is there twice. Rename or remove one.")

@@ -175,7 +175,17 @@ def test_an_output_without_logits_is_told(output):
 
 
 def test_the_image_is_the_first_argument_of_four_dimensions():
-    assert first_image((LOGITS, IMAGES), {}) is IMAGES
-    assert first_image((3,), {"image": IMAGES}) is IMAGES
-    with pytest.raises(ModelError, match="batch of images"):
-        first_image((LOGITS,), {"age": 3})
+    for size in (None, (224, 224)):
+        for arguments, named in (((LOGITS, IMAGES), {}), ((3,), {"image": IMAGES})):
+            found, own = first_image(arguments, named, size)
+            assert found is IMAGES
+            assert own == (16, 16)
+    with pytest.raises(ModelError, match=r"batch of images.*image_size"):
+        first_image((LOGITS,), {"age": 3}, None)
+
+
+def test_tokens_stand_for_images_of_the_size_that_was_told():
+    tokens = torch.rand(2, 17, 8)
+    found, size = first_image((torch.ones(2, dtype=torch.long), tokens), {}, (64, 48))
+    assert found is tokens
+    assert size == (64, 48)

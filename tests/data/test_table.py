@@ -267,6 +267,8 @@ def test_with_boxes_replaces_all_boxes(load):
 
 ERRORS = [
     ("", "is empty"),
+    ("\nimage,label\na,x\n", "row 1: no column has a name"),
+    (",,\na,x,1\n", "row 1: no column has a name"),
     ("image,label\n", "no rows"),
     ("img,label\na,x\n", "no column 'image'; the columns are img, label.*--image-column"),
     ("image,kind\na,x\n", "--label-column"),

@@ -4,6 +4,7 @@ import torch
 import torchvision
 from torch import nn
 
+from lesioncare.attention import AttentionGuide
 from lesioncare.errors import ModelError
 from lesioncare.experiment.demo import small_network
 from lesioncare.training.cut import cut_model
@@ -53,6 +54,19 @@ def test_auto_cuts_a_vision_transformer_between_two_blocks():
     cut = assert_cut(network, "auto")
     assert cut.layer == "blocks.7"
     assert cut.frozen(EXAMPLE).ndim == 3
+
+
+def test_behind_the_cut_a_transformers_map_is_that_of_the_whole():
+    network = timm.create_model("test_vit3", num_classes=3, img_size=64).eval()
+    cut, target = cut_model(network, "auto", EXAMPLE), torch.tensor([0, 2])
+    maps = []
+    for model, inputs in ((network, EXAMPLE), (cut.trained.eval(), cut.frozen(EXAMPLE))):
+        guide = AttentionGuide(model, image_size=(64, 64))
+        with guide.watch(always=True):
+            model(inputs)
+        maps.append(guide.class_activation_map(target))
+    assert maps[0].shape == (2, 4, 4)
+    torch.testing.assert_close(maps[1], maps[0], rtol=1e-4, atol=1e-6)
 
 
 def test_a_named_layer_of_torchvision():

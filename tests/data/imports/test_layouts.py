@@ -194,7 +194,7 @@ def test_copies_of_a_file_are_told_with_other_labels(tmp_path):
         picture(tmp_path / "source" / label / f"{label}.png", len(label))
     done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
     assert any(note.startswith("1 image is a byte for byte copy") for note in done.notes)
-    assert any("in 1 cases with another label" in note for note in done.notes)
+    assert any("in 1 case with another label" in note for note in done.notes)
 
 
 def test_an_upper_folder_with_one_class_is_refused(tmp_path):
@@ -384,7 +384,7 @@ def test_names_alone_make_no_masks_in_a_class_folder(tmp_path):
         picture(tmp_path / "source" / name, seed)
     done = import_dataset("folder", tmp_path / "source", tmp_path / "out")
     assert labels(done) == {"with_mask/a.png": "with_mask", "without/b_lesion.png": "without"}
-    assert any(note.startswith("1 masks") for note in done.notes)
+    assert any(note.startswith("1 mask, named like") for note in done.notes)
 
 
 def test_a_rule_for_several_findings_is_refused_where_there_is_one_label(copy, tmp_path):
