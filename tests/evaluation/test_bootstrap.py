@@ -142,6 +142,17 @@ def test_energy_is_compared_where_both_arms_have_it(make):
     assert difference.shown
 
 
+def test_energy_is_compared_where_both_arms_are_judged_by_the_same_boxes(make):
+    a = two_class(make, [True] * 8, range(8), energy=[0.5] * 9)
+    b = replace(a, energy=np.full(9, 0.75))
+    assert compare(a, b, ("b",), {"a": 1, "b": 1})["energy:common"].n == 8
+    there = [np.array([[0.0, 0.0, 4.0, 4.0]])]
+    elsewhere = replace(b, boxes=(*there, *b.boxes[1:]))
+    assert compare(a, elsewhere, ("b",), {"a": 1, "b": 1})["energy:common"].n == 7
+    nowhere = replace(b, boxes=tuple(there * 9))
+    assert not any(name.startswith("energy") for name in compare(a, nowhere, ("b",), {"a": 1, "b": 1}))
+
+
 def test_undefined_metrics_are_left_out(make):
     arm = make([0, 0, -1], [[1.0, 0], [1.0, 0], [0, 1.0]])
     assert set(compare(arm, arm, ("c1",), {"c0": 1})) == {"balanced_accuracy", "recall:c0"}

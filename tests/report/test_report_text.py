@@ -116,10 +116,15 @@ def test_threshold_answer_is_silent_without_both_differences():
     ],
 )
 def test_energy_answer_names_the_chance_level(difference, opening):
-    said = text.energy_answer(difference, 0.31)
-    assert said.startswith(opening)
+    said = text.energy_answer(difference, 0.31, difference.n)
+    assert said.startswith(f"{opening}: ")
     assert said.endswith(f"chance would be 31.0{SPACE}%.")
 
 
 def test_energy_answer_is_silent_without_boxes():
-    assert text.energy_answer(None, None) is None
+    assert text.energy_answer(None, None, 9) is None
+
+
+def test_energy_answer_says_on_how_few_images_it_rests():
+    said = text.energy_answer(HIGHER, 0.31, HIGHER.n + 184)
+    assert f"more at the lesion on the {HIGHER.n} of {HIGHER.n + 184} images where both have a map: " in said

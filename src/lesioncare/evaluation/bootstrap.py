@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lesioncare.errors import RunError
 from lesioncare.evaluation.intervals import MIN_GROUPS, Difference, Interval
@@ -20,6 +21,7 @@ __all__ = [
     "drawn_differences",
     "drawn_intervals",
     "interval",
+    "judged_alike",
     "what_differs",
 ]
 
@@ -38,7 +40,8 @@ def compare(
 
     Metrics: balanced_accuracy, rare_recall, recall:CLASS, all three also with `_adjusted`, energy:rare,
     energy:common. One that is not defined (a class without images, no boxes, no prior) is left out. Energy is
-    compared on the images where both arms have one. A group belongs to the class of its first image.
+    compared on the images where both arms have one, of the same boxes. A group belongs to the class of its
+    first image.
 
     Args:
         a: the arm to compare with.
@@ -75,7 +78,7 @@ def drawn_differences(
         priors: of each model.
         draws: of these images.
     """
-    both = ~(np.isnan(pair[0].energy) | np.isnan(pair[1].energy))
+    both = ~(np.isnan(pair[0].energy) | np.isnan(pair[1].energy)) & judged_alike(*pair)
     masked = (replace(arm, energy=np.where(both, arm.energy, np.nan)) for arm in pair)
     arms = [
         metric_ratios(arm, adjusted_logits(arm, own), rare) for arm, own in zip(masked, priors, strict=True)
@@ -89,6 +92,11 @@ def drawn_differences(
             value_a, value_b = ratio.value(), arms[1][name].value()
             result[name] = Difference(name, value_a, value_b, value_b - value_a, *bounds, n, n_groups)
     return result
+
+
+def judged_alike(a: Predictions, b: Predictions) -> NDArray[np.bool_]:
+    """For each image [N] whether both have the same boxes: else their energies are of other places."""
+    return np.array([np.array_equal(one, other) for one, other in zip(a.boxes, b.boxes, strict=True)], bool)
 
 
 def interval(

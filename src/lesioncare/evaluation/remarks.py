@@ -1,10 +1,11 @@
 """What a reader must know before believing a run's figures: classes it never names, boxes of a control."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from lesioncare.evaluation.bootstrap import judged_alike, what_differs
 from lesioncare.evaluation.box_use import box_remarks
 from lesioncare.evaluation.metrics import Metrics
 from lesioncare.evaluation.result import RunResult
@@ -16,7 +17,20 @@ __all__ = ["answer_remarks", "never_predicted", "remarks", "takes_all"]
 def remarks(runs: Mapping[str, RunResult]) -> tuple[str, ...]:
     """All remarks on one run, or on several by their names; usually none."""
     answers = answer_remarks({name: [run.metrics] for name, run in runs.items()})
-    return (*answers, *box_remarks({name: run.boxes for name, run in runs.items()}))
+    return (*answers, *box_remarks({name: run.boxes for name, run in runs.items()}), *_judged_unlike(runs))
+
+
+def _judged_unlike(runs: Mapping[str, RunResult]) -> Iterator[str]:
+    """Runs on the first one's images that are judged by other boxes."""
+    (first, reference), *others = runs.items()
+    for name, run in others:
+        a, b = reference.predictions, run.predictions
+        if what_differs(a, b) is None and not judged_alike(a, b).all():
+            yield (
+                f"{name} is judged by other boxes than {first}: where the two look is compared only on "
+                "images whose boxes are the same, if there are any. Judge both by the lesions' boxes: "
+                "--test-boxes FILE."
+            )
 
 
 def never_predicted(metrics: Metrics) -> tuple[str, ...]:

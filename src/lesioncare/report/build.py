@@ -19,7 +19,9 @@ from lesioncare.report.views import Page
 __all__ = ["build_report", "render_page", "write_page"]
 
 
-def build_report(runs: Sequence[RunResult], output: Path, *, title: str | None = None) -> Path:
+def build_report(
+    runs: Sequence[RunResult], output: Path, *, title: str | None = None, notes: Sequence[str] = ()
+) -> Path:
     """Write what one run reached, or how several compare, as one HTML file that needs no network.
 
     The first run is the one that the others are compared with: give the run without attention first.
@@ -30,6 +32,7 @@ def build_report(runs: Sequence[RunResult], output: Path, *, title: str | None =
         runs: one or more, made on the same data and tested on the same images.
         output: the HTML file; its folder is made, an old file is replaced as a whole.
         title: the page's heading; by default the question that it answers.
+        notes: sentences below the answer, on what the reader must know of the data.
 
     Returns:
         The path of the file.
@@ -40,7 +43,7 @@ def build_report(runs: Sequence[RunResult], output: Path, *, title: str | None =
     Example:
         >>> build_report([plain, care], Path("report.html"))  # doctest: +SKIP
     """
-    return write_page(output, render_page("report.html.j2", _page(Study(tuple(runs)), title)))
+    return write_page(output, render_page("report.html.j2", _page(Study(tuple(runs)), title, notes)))
 
 
 def write_page(output: Path, html: str) -> Path:
@@ -58,13 +61,13 @@ def write_page(output: Path, html: str) -> Path:
     return output
 
 
-def _page(study: Study, title: str | None) -> Page:
+def _page(study: Study, title: str | None, notes: Sequence[str]) -> Page:
     alone = "How well are the rare classes found?"
     return Page(
         title=title or (alone if len(study.runs) == 1 else "Does attention help the rare classes?"),
         arms=study.arms,
         answers=summary.answers(study),
-        remarks=summary.remarks(study),
+        remarks=(*notes, *summary.remarks(study)),
         facts=summary.facts(study),
         cards=summary.cards(study),
         counts=tables.count_rows(study),

@@ -47,12 +47,17 @@ def answers(study: Study) -> tuple[tuple[str, ...], ...]:
     groups = []
     for arm, run, differences in zip(study.arms[1:], study.runs[1:], study.differences, strict=True):
         recall, adjusted = differences.get(question.key), differences.get(f"{question.key}_adjusted")
-        chance = run.metrics.localisation[question.look].area_share
+        look = run.metrics.localisation[question.look]
         # On top stands also what logit adjustment, which costs no training, leaves of the difference.
         answer = text.answer(recall, first, arm.name, question.subject)
         sentences = (
             " ".join(filter(None, (answer, text.threshold_answer(recall, adjusted)))),
-            text.energy_answer(differences.get(f"energy:{question.look}"), chance, control=study.of_control),
+            text.energy_answer(
+                differences.get(f"energy:{question.look}"),
+                look.area_share,
+                look.n,
+                control=study.of_control,
+            ),
         )
         groups.append(tuple(sentence for sentence in sentences if sentence))
     return tuple(groups)
@@ -74,7 +79,9 @@ def _alone(study: Study, question: _Question) -> tuple[str, ...]:
     if look.energy is not None:
         energy, chance = text.percent(look.energy), text.percent(look.area_share)
         box = "the control box" if study.of_control else "the lesion's box"
-        sentences.append(f"{energy} of the map lies in {box}; chance would be {chance}.")
+        seen = f"{look.n - look.n_undefined} of {look.n} images with a map"
+        few = f" (on the {seen})" if look.n_undefined else ""
+        sentences.append(f"{energy} of the map lies in {box}{few}; chance would be {chance}.")
     return tuple(sentences)
 
 
@@ -132,9 +139,13 @@ def _look_note(study: Study) -> str:
     looks = [run.metrics.localisation["rare"] for run in study.runs]
     if all(look.energy is None for look in looks):
         return "Not measured: no rare test image has a box and a map."
-    if any(look.n_undefined for look in looks):
-        return "Images without a positive map are left out; the difference needs both arms' maps."
-    return ""
+    left_out = [f"{look.n_undefined} of {look.n}" for look in looks]
+    if not any(look.n_undefined for look in looks):
+        return ""
+    if len(looks) == 1:
+        return f"Images without a positive map are left out: {left_out[0]}."
+    each = "; ".join(f"{arm.name} {number}" for arm, number in zip(study.arms, left_out, strict=True))
+    return f"Images without a positive map are left out ({each}); the difference needs both arms' maps."
 
 
 def _references(study: Study) -> tuple[TableRow, ...]:

@@ -190,13 +190,14 @@ def threshold_answer(raw: Difference | None, adjusted: Difference | None) -> str
 
 
 def energy_answer(
-    difference: Difference | None, chance: float | None, *, control: bool = False
+    difference: Difference | None, chance: float | None, boxed: int, *, control: bool = False
 ) -> str | None:
     """Where the network looks on boxed test images, beside the chance level; None without boxes.
 
     Args:
         difference: of the energy in the box.
         chance: the energy of a map that is the same everywhere.
+        boxed: images with a box; the difference may rest on fewer, for each needs both arms' maps.
         control: whether the boxes are those of a control, wherever the lesions are.
     """
     if difference is None:
@@ -208,8 +209,10 @@ def energy_answer(
         "unshown": "No difference shown in where the network looks",
     }[verdict(difference)]
     judged = interval(difference) if is_judged(difference) else ""
+    both = f"{count(difference.n)} of {count(boxed)} images where both have a map"
+    few = "" if difference.n == boxed else f" on the {both}"
     return (
-        f"{opening}: {percent(difference.b)} of the map lies in {box}, "
+        f"{opening}{few}: {percent(difference.b)} of the map lies in {box}, "
         f"against {percent(difference.a)}{in_brackets(judged)}; "
         f"chance would be {percent(chance)}."
     )
