@@ -61,6 +61,10 @@ def _read_text(path: Path) -> str:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such table. Check the path.") from error
+    except IsADirectoryError as error:
+        raise DataError(
+            f"{path}: is a folder. Give a table (CSV or Parquet) that lists its images."
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: the table cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

@@ -102,7 +102,7 @@ CASES = {
     "other options": (f"{TRAIN} --output run", ["run: holds a run with other options", "--overwrite"]),
     "baseline": (f"{TRAIN} --baseline --attention none", ["needs attention", "other than 'none'"]),
     "predict no run": ("predict nowhere images", ["nowhere", "is not the directory of one run"]),
-    "predict nothing": ("predict run none.csv", ["none.csv", "no such table"]),
+    "predict nothing": ("predict run none.csv", ["none.csv", "does not exist", "an image, a folder"]),
     "predict empty": ("predict run run/logs", ["run/logs", "holds no images"]),
     "predict nowhere": ("predict run images -o none/p.csv", ["none/p.csv", "no folder 'none'", "--output"]),
     "predict a folder": ("predict run images -o folder --overwrite", ["folder", "Name a file", "--output"]),

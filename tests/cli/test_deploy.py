@@ -146,6 +146,15 @@ def test_a_damaged_image_is_named_and_nothing_is_left(run, finished, photos, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
+def test_of_one_image_the_answer_is_printed(run, finished, photos, known, tmp_path):
+    one = next(path for path in sorted(photos.rglob("*")) if path.suffix in {".jpg", ".png"})
+    code, shown, errors = run("predict", finished, one, "-o", tmp_path / "p.csv")
+    assert code == 0, errors
+    row = pd.read_csv(tmp_path / "p.csv").iloc[0]
+    share = 100 * row[f"probability:{row['prediction']}"]
+    assert f"{one.name}: {row['prediction']} ({row['prediction']} {share:.1f} %" in " ".join(shown.split())
+
+
 def test_a_run_without_validation_says_that_nothing_is_scaled(run, finished, photos, known, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "run" / "validation.csv").unlink()

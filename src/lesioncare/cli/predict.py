@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,13 @@ from lesioncare.cli import options
 from lesioncare.errors import ConfigError, RunError
 from lesioncare.words import several
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 __all__ = ["predict"]
+
+_FEW = 5
+"""Of so many images the answers are printed, too."""
 
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
@@ -72,11 +78,26 @@ def predict(
         frame = answers(table, logits, model.classes, temperature).join(looks)
         with writing_file(output) as temporary:
             frame.to_csv(temporary, index=False)
+    if len(frame) <= _FEW:
+        _show_answers(frame, model.classes)
     if temperature is None and not raw:
-        say("The run kept no validation part, so no temperature could be fitted to its probabilities.")
+        say(
+            "The run kept no validation part, so no temperature could be fitted: its probabilities are as "
+            "the network gives them, often too sure."
+        )
     show_path(f"Predictions of {several(len(frame), 'image')}", output)
     if overlays is not None:
         show_path("Overlays", overlays)
+
+
+def _show_answers(frame: "DataFrame", classes: tuple[str, ...]) -> None:
+    """Print what few images are called, and how sure the network is."""
+    from lesioncare.cli.say import say  # noqa: PLC0415
+
+    for _, row in frame.iterrows():
+        sure = sorted(((float(row[f"probability:{name}"]), name) for name in classes), reverse=True)[:3]
+        shares = ", ".join(f"{name} {100 * share:.1f} %" for share, name in sure)
+        say(f"{row['image']}: {row['prediction']} ({shares})")
 
 
 def _check(output: Path, overlays: Path | None, backend: str | None, *, overwrite: bool) -> None:

@@ -31,6 +31,8 @@ def find_images(
     Raises:
         DataError: there are no images, or some cannot be read; the message names them.
     """
+    if not source.exists():
+        raise DataError(f"{source}: does not exist. Give an image, a folder of images, or a table of them.")
     if source.is_dir():
         table = _folder(source)
     elif source.is_file() and is_image(source):
