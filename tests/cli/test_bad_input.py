@@ -52,7 +52,7 @@ TRAIN = "train good.csv --output new --model lesioncare.experiment.demo:small_ne
 CASES = {
     "no table": ("train none.csv --output new", ["none.csv", "no such table", "Check the path"]),
     "a picture": ("train picture.csv --output new", ["picture.csv", "not a table", "Save it as CSV"]),
-    "a folder": ("train folder --output new", ["folder", "table cannot be read"]),
+    "a folder": ("train folder --output new", ["folder", "is a folder", "Give a table"]),
     "no column": (
         "train no_image_column.csv --output new",
         ["no_image_column.csv", "no column 'image'", "scan", "--image-column"],
