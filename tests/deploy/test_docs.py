@@ -37,6 +37,7 @@ def test_an_export_is_used_in_a_few_lines_with_and_without_lesioncare(place, cap
     model = ExportedModel(place / "exported")
     expected = model.predict(find_images(place / "new_images"))
     np.testing.assert_array_equal(names["logits"], expected)
+    capsys.readouterr()  # how far the prediction is, where it takes long
     exec(compile(without, "deploy.md", "exec"), {})
     told = ast.literal_eval(capsys.readouterr().out)
     probabilities = softmax(expected[0] / model.manifest.temperature)
