@@ -92,6 +92,7 @@ class _Capture:
         self._layer, self._layout, self._before = layer, layout, before
         self._input_gradient = input_gradient
         self._image_size = image_size
+        self._size: Size = (0, 0)  # of the images of the pass that runs
         self._images: list[Tensor] = []
         self._features: list[Tensor] = []
 
@@ -101,7 +102,7 @@ class _Capture:
                 self._before(module, arguments, named)
             self.handles.append(self._layer().register_forward_hook(self.keep))
         self._leave_pass()  # one that failed
-        image, _ = first_image(arguments, named, self._image_size)
+        image, self._size = first_image(arguments, named, self._image_size)
         seen = image.detach().clone().requires_grad_() if self._input_gradient else image
         self._images.append(seen)
         if not self._input_gradient:
@@ -120,8 +121,7 @@ class _Capture:
         layout = self._layout()
         if not layout.describes(output):  # another run of a layer that is used in several places
             layout = Layout()
-        _, size = first_image((self._images[-1],), {}, self._image_size)
-        self._features.append(layout.to_map(output, size))
+        self._features.append(layout.to_map(output, self._size))
         return layout.from_map(self._features[-1], output)
 
     def end(self, _module: nn.Module, _arguments: Arguments, output: Any) -> None:

@@ -1,6 +1,6 @@
 """`lesioncare predict`: probabilities for new images, from a run or from an export of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,8 @@ def predict(
         with writing_file(output) as temporary:
             frame.to_csv(temporary, index=False)
     if len(frame) <= _FEW:
-        _show_answers(frame, model.classes)
+        for sentence in _in_words(frame, model.classes):
+            say(sentence)
     if temperature is None and not raw:
         say(
             "The run kept no validation part, so no temperature could be fitted: its probabilities are as "
@@ -90,14 +91,12 @@ def predict(
         show_path("Overlays", overlays)
 
 
-def _show_answers(frame: "DataFrame", classes: tuple[str, ...]) -> None:
-    """Print what few images are called, and how sure the network is."""
-    from lesioncare.cli.say import say  # noqa: PLC0415
-
+def _in_words(frame: "DataFrame", classes: tuple[str, ...]) -> Iterator[str]:
+    """What each image is called, and how sure the network is."""
     for _, row in frame.iterrows():
         sure = sorted(((float(row[f"probability:{name}"]), name) for name in classes), reverse=True)[:3]
         shares = ", ".join(f"{name} {100 * share:.1f} %" for share, name in sure)
-        say(f"{row['image']}: {row['prediction']} ({shares})")
+        yield f"{row['image']}: {row['prediction']} ({shares})"
 
 
 def _check(output: Path, overlays: Path | None, backend: str | None, *, overwrite: bool) -> None:

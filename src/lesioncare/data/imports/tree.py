@@ -15,7 +15,13 @@ from lesioncare.words import noun, several
 
 _MASK_FOLDERS = ("mask", "groundtruth", "segmentation")
 
-__all__ = ["Tree"]
+__all__ = ["Tree", "partial_copy"]
+
+
+def partial_copy(missing: int, which: str) -> list[str]:
+    """What to tell of images that are not there, `which` in words: one note, or none."""
+    gone = noun(missing, "is not there and was", "are not there and were")
+    return [f"Partial copy: {which} {gone} left out."] if missing else []
 
 
 class Tree:
@@ -106,11 +112,7 @@ class Tree:
                 f"{self.root}: none of the {len(wanted)} images of the tables is there, first "
                 f"{first_few(missing, 1)}. Unpack the images below this folder."
             )
-        note = (
-            f"Partial copy: {len(missing)} of {several(len(wanted), 'image')} "
-            f"{noun(len(missing), 'is not there and was', 'are not there and were')} left out."
-        )
-        return found, [note] if missing else []
+        return found, partial_copy(len(missing), f"{len(missing)} of {several(len(wanted), 'image')}")
 
     @cached_property
     def pictures(self) -> list[str]:

@@ -11,7 +11,7 @@ from lesioncare.boxes.formats import read_boxes
 from lesioncare.boxes.formats.folder import files_below
 from lesioncare.data.imports.layout import Count, Found, Layout, Record, Settings
 from lesioncare.data.imports.layouts.folder import SPLITS
-from lesioncare.data.imports.tree import Tree
+from lesioncare.data.imports.tree import Tree, partial_copy
 from lesioncare.errors import DataError
 from lesioncare.words import noun, several
 
@@ -105,10 +105,7 @@ def _found(
     records = tuple(
         Record(image, label, None, splits[image] if kept else None) for image, label in labels.items()
     )
-    notes = [rule, *told]
-    if missing:
-        gone = noun(missing, "is not there and was", "are not there and were")
-        notes.append(f"Partial copy: {several(missing, 'image')} {gone} left out.")
+    notes = [rule, *told, *partial_copy(missing, several(missing, "image"))]
     notes.append("Nothing tells which images show the same patient or lesion: there is no group column.")
     counts = (Count("images with annotations", len(findings)), Count("boxes", len(boxes)))
     return Found(records, tuple(boxes), counts, tuple(notes))

@@ -9,9 +9,8 @@ from lesioncare.boxes.formats import read_boxes
 from lesioncare.data.imports.layout import Count, Found, Layout, Record, Settings
 from lesioncare.data.imports.layouts.tbx11k_simplified import CSV, read_rows
 from lesioncare.data.imports.lesions import Scale
-from lesioncare.data.imports.tree import Tree
+from lesioncare.data.imports.tree import Tree, partial_copy
 from lesioncare.errors import DataError
-from lesioncare.words import noun
 
 _KINDS = {
     "ActiveTuberculosis": "active",
@@ -47,10 +46,8 @@ def _read_published(tree: Tree, settings: Settings) -> Found:
             kinds[box.image].add(_KINDS.get(box.label or "", box.label or ""))
         paths = {image: path for image in boxset.images if (path := _path(tree, image)) is not None}
         counts.append(Count(f"{part} images in the lists", len(boxset.images), published))
-        if len(paths) < len(boxset.images):
-            gone = len(boxset.images) - len(paths)
-            lacking = noun(gone, "is not there and was", "are not there and were")
-            notes.append(f"Partial copy: {gone} of the {part} images {lacking} left out.")
+        gone = len(boxset.images) - len(paths)
+        notes += partial_copy(gone, f"{gone} of the {part} images")
         split = part if settings.official_split else None
         records += [
             Record(path, _label(image.split("/", maxsplit=1)[0], kinds[image]), None, split)
