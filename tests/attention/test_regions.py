@@ -34,6 +34,13 @@ def test_upsampling_weights_worked_out_by_hand():
     assert regions.outside[0].tolist() == [[0.25, 1.75]]
 
 
+def test_weights_of_a_box_smaller_than_a_pixel_have_the_sum_one():
+    regions = regions_of([(1.25, 1.25, 1.75, 1.75)], (4, 4), (2, 2))
+    assert regions.inside.sum().item() == pytest.approx(0.25)
+    torch.testing.assert_close(regions.area_weights.sum((-2, -1)), torch.ones(2, 1, dtype=torch.float64))
+    torch.testing.assert_close(regions.distance_weights.sum((-2, -1)), torch.ones(2, 1, dtype=torch.float64))
+
+
 @pytest.mark.parametrize("boxes", [ONE, FRACTIONAL, OVERLAPPING])
 @pytest.mark.parametrize(("image", "cells"), [((12, 14), (3, 7)), ((13, 15), (4, 7)), ((12, 14), (12, 14))])
 def test_areas_equal_plain_loops(boxes, image, cells):

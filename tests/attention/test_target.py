@@ -277,6 +277,23 @@ def test_tokens_that_fit_no_grid_are_told():
         find_target(Dropped(), (torch.rand(2, 3, 32, 32),), {})
 
 
+def test_a_single_token_is_no_map_of_patches():
+    class Gated(nn.Module):
+        """A convolution over channels, [N, 1, K], behind the pooled map, as in ECA."""
+
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Conv2d(3, 8, 3, padding=1)
+            self.across = nn.Conv1d(1, 1, 3, padding=1)
+            self.head = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+
+        def forward(self, x):
+            x = self.features(x).mean((2, 3))
+            return self.head(x * self.across(x[:, None])[:, 0].sigmoid())
+
+    assert find_target(Gated(), (IMAGES,), {}).name == "features"
+
+
 def test_lists_of_maps_are_entered():
     assert find_target(MultiScale(), (IMAGES,), {}).name == "stage.coarse"
 

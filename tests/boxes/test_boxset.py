@@ -33,6 +33,22 @@ def test_boxes_without_a_class_get_that_of_their_image():
     assert list(labelled.images) == list(boxset.images)
 
 
+def test_boxes_of_at_least_a_score_and_all_images():
+    boxes = [Box(name, 0, 0, 1, 1, score=score) for name, score in (("a", 0.4), ("b", 0.5), ("c", 0.6))]
+    kept = BoxSet.of(boxes).at_least(0.5)
+    assert [box.image for box in kept.boxes] == ["b", "c"]
+    assert list(kept.images) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("corner", range(4))
+def test_a_box_has_finite_corners(corner, value):
+    corners = [1.0, 2.0, 3.0, 4.0]
+    corners[corner] = value
+    with pytest.raises(DataError, match="corners must be finite"):
+        Box("a", *corners)
+
+
 def test_a_set_cannot_be_changed_and_can_be_sent_to_a_worker():
     images = {"a": (10, 10)}
     boxset = BoxSet((BOX,), images, ("nv",))

@@ -215,6 +215,19 @@ def test_the_share_is_beta_distributed(kind):
         assert 0.5 < np.mean(shares) < 0.8
 
 
+def test_a_patch_has_the_images_shape():
+    mixer, generator = Mixer("cutmix", 1.0, 2, (128, 64)), np.random.default_rng(0)
+    images, seen = torch.stack([torch.zeros(1, 64, 32), torch.ones(1, 64, 32)]), []
+    for _ in range(300):
+        mixed = mixer(images, torch.tensor([0, 1]), [NONE] * 2, [torch.empty(0)] * 2, generator).images[0, 0]
+        rows, columns = mixed.any(1), mixed.any(0)
+        if rows.any() and not (rows[0] or rows[-1] or columns[0] or columns[-1]):  # not cut off at an edge
+            seen.append((int(rows.sum()), int(columns.sum())))
+    assert len(seen) > 10
+    assert max(tall for tall, _ in seen) > 20
+    assert all(abs(tall - 2 * wide) <= 2 for tall, wide in seen)
+
+
 def test_cutmix_needs_a_height_and_a_width():
     with pytest.raises(ConfigError, match=r"CutMix needs images.*mixup"):
         Mixer("cutmix", 1.0, 3, SIZE)(

@@ -124,6 +124,14 @@ def test_too_few_to_agree():
         SaliencyBoxes("none", (Drawn(square(0, 0, 9, 9)),), ladder=())
 
 
+@pytest.mark.parametrize("weights", [(1.0,), (1.0, 0.0), (1.0, -1.0), (1.0, float("nan")), (1.0, 1.0, 1.0)])
+def test_a_weight_for_each_map_and_above_zero(weights):
+    maps = (Drawn(square(0, 0, 9, 9)), Drawn(square(0, 0, 9, 9)))
+    with pytest.raises(ConfigError, match="2 positive weights"):
+        SaliencyBoxes("mixed", maps, weights=weights)
+    assert SaliencyBoxes("mixed", maps, weights=(0.5, 2.0)).weights == (0.5, 2.0)
+
+
 def test_methods_go_by_their_own_name():
     assert {name: maker.name for name, maker in METHODS.items()} == {name: name for name in METHODS}
 
