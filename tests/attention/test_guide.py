@@ -285,6 +285,8 @@ def test_wrong_order_is_told():
         ),
         (torch.eye(4), BOXES, None, "integers"),
         (torch.tensor(1), BOXES, None, "integers"),
+        (torch.tensor([0, 3, 1, 2]), BOXES, None, r"classes in \[0, 3\)"),
+        (torch.tensor([0, -1, 1, 2]), BOXES, None, r"classes in \[0, 3\)"),
         (LABELS, [BOXES[1] * torch.nan, *BOXES[1:]], None, "finite"),
         (LABELS, [torch.ones(4), *BOXES[1:]], None, r"shape \[n, 4\]"),
         (LABELS, [torch.ones(1, 5), *BOXES[1:]], None, r"shape \[n, 4\]"),
