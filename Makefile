@@ -15,7 +15,7 @@ MODULES := src tests benchmarks docs tools examples
 
 # The evidence (benchmarks/evidence/PROTOCOL.md): make evidence-PLAN for each of these; resumable.
 PLANS := skin_first_pass skin_inner skin_inner_more skin_confirm skin_box_sources skin_controls skin_remedies skin_box_quality skin_ablations \
-	skin_full skin_inner_full tbx11k tbx11k_controls busi busi_controls shortcut
+	skin_full skin_inner_full tbx11k tbx11k_controls busi busi_controls shortcut shortcut_controls
 EVIDENCE := runs/evidence
 COMPARE := $(RUN) -m lesioncare compare --cache-dir $(EVIDENCE)/features --workers 2 --threads 1
 

@@ -8,8 +8,8 @@ writes CSV files to `runs/evidence/tables` (the plans beside this file read them
   their number whatever the folder it stands in: 35 % of them are for test, with all their images, the same
   for the three rarities. Of the other patients' pneumonia images so many are drawn, patient after patient,
   that they are the share; the smaller draw is part of the larger. The images left out are in no part.
-* `busi_anywhere.csv`, `tbx11k_anywhere.csv`: boxes of the sizes of `busi_boxes.csv` and `tbx11k_boxes.csv`,
-  anywhere in their images.
+* `busi_anywhere.csv`, `tbx11k_anywhere.csv`, `shortcut_anywhere.csv`: boxes of the sizes of `busi_boxes.csv`,
+  `tbx11k_boxes.csv` and `shortcut/table.csv`, anywhere in their images.
 * `kermany_centre.csv`, `kermany_consensus.csv`: boxes for them: the middle 70 % of each side, about where the
   lungs are, and the saliency consensus (which is known to fail on X-rays).
 * `tbx11k.csv`: active against latent tuberculosis, images with both or neither left out; `tbx11k_boxes.csv`.
@@ -223,10 +223,14 @@ def automatic(target: Path) -> None:
             subprocess.run(
                 [sys.executable, "-m", "lesioncare", *map(str, words), "--workers", "2"], check=True
             )
-    for name, images in (("busi", "busi/images"), ("tbx11k", "cxr_tbx11k/images")):
+    controls = [
+        ("busi", target / "busi_boxes.csv", DATA / "busi" / "images"),
+        ("tbx11k", target / "tbx11k_boxes.csv", DATA / "cxr_tbx11k" / "images"),
+        ("shortcut", target / "shortcut" / "table.csv", target / "shortcut"),
+    ]
+    for name, boxes, images in controls:
         if not (target / f"{name}_anywhere.csv").exists():
-            words = ["boxes", "control", target / f"{name}_boxes.csv", target / f"{name}_anywhere.csv"]
-            words += ["--images", DATA / images]
+            words = ["boxes", "control", boxes, target / f"{name}_anywhere.csv", "--images", images]
             subprocess.run([sys.executable, "-m", "lesioncare", *map(str, words)], check=True)
     alike = pd.read_csv(target / "skin_consensus.csv").assign(score=1.0)
     alike.to_csv(target / "skin_consensus_alike.csv", index=False)
