@@ -215,6 +215,10 @@ def test_missing_graphs_are_told():
     zero = torch.tensor([0])
     with pytest.raises(ModelError, match="no_grad"):
         head_gradient_cam(features, logits, zero, zero)
+    with pytest.raises(ModelError, match="no_grad"):
+        head_gradient_cam(features, logits.clone().requires_grad_(), zero, zero)
+    with pytest.raises(ModelError, match="no_grad"):
+        head_gradient_cam(features.clone().requires_grad_(), logits, zero, zero)
     with pytest.raises(ModelError, match="do not depend"):
         head_gradient_cam(features.requires_grad_(), logits.requires_grad_(), zero, zero)
 
