@@ -208,6 +208,11 @@ def test_half_precision_is_widened():
     cam = head_gradient_cam(features, logits, torch.tensor([0]), torch.tensor([2]))
     expected = features.detach().float()[:, 2] * 1e-4 / 9
     torch.testing.assert_close(cam, expected, rtol=2e-2, atol=0)
+    contrast = head_gradient_cam(
+        features, logits, torch.tensor([0]), torch.tensor([2]), rival=torch.tensor([1])
+    )
+    other = features.detach().float()[:, 1] * 1e-4 / 9
+    torch.testing.assert_close(contrast, expected - other, rtol=2e-2, atol=1e-8)
 
 
 def test_missing_graphs_are_told():

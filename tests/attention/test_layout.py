@@ -57,6 +57,11 @@ def test_the_tokens_before_the_patches(tokens, stated, seen, prefix):
     assert prefix_of(tokens, (224, 224), stated, seen) == prefix
 
 
+def test_one_cell_is_no_grid():
+    assert prefix_of(3, (32, 32), None, ()) is None
+    assert prefix_of(5, (32, 32), None, ()) == 1
+
+
 def test_shapes_tell_the_layout():
     def kinds(*shape):
         return [str(layout) for layout in layouts_of(torch.zeros(shape), (64, 64), None, ())]

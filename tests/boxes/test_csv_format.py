@@ -1,9 +1,12 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lesioncare.boxes import Box
-from lesioncare.boxes.csv_format import read_box_csv, write_box_csv
+from lesioncare.boxes.csv_format import read_box_csv, to_pixels, write_box_csv
 from lesioncare.errors import DataError
 
 SIZES = {"a": (20, 10), "b": (100, 50)}
@@ -90,3 +93,9 @@ def test_unusable_boxes_are_refused_with_file_and_row(tmp_path, text, options, m
     with pytest.raises(DataError, match=message) as caught:
         read(tmp_path, text, **options)
     assert "boxes.csv" in str(caught.value)
+
+
+def test_corners_in_the_wrong_order_are_refused_on_the_way_to_pixels_too():
+    corners, sizes = np.array([[1.0, 1, 2, 2], [3, 1, 2, 2]]), np.full((2, 2), 10.0)
+    with pytest.raises(DataError, match=r"boxes\.csv: a box without area.*row 7 \(3, 1, 2, 2\)"):
+        to_pixels(corners, sizes, "pixel", rows=np.array([6, 7]), source=Path("boxes.csv"))
