@@ -5,16 +5,19 @@ from collections.abc import Sequence
 __all__ = ["distinct_names", "noun", "several"]
 
 
-def distinct_names(names: Sequence[str]) -> list[str]:
-    """The names; those that occur more than once get their place among the runs.
+def distinct_names(names: Sequence[str], places: Sequence[object] | None = None) -> list[str]:
+    """The names; those that occur more than once get where they are from, or their number among the runs.
 
     Example:
         >>> distinct_names(["CARE", "energy", "CARE"])
         ['CARE (run 1)', 'energy', 'CARE (run 3)']
+        >>> distinct_names(["CARE", "CARE"], ["runs/a", "runs/b"])
+        ['CARE (runs/a)', 'CARE (runs/b)']
     """
+    shown = [f"run {number}" for number in range(1, len(names) + 1)] if places is None else places
     return [
-        f"{name} (run {place})" if names.count(name) > 1 else name
-        for place, name in enumerate(names, start=1)
+        f"{name} ({place})" if names.count(name) > 1 else name
+        for name, place in zip(names, shown, strict=True)
     ]
 
 

@@ -32,16 +32,20 @@ def test_a_run_is_audited_on_its_own_test_part(run, finished, tmp_path):
     assert (folder / "audit.html").read_bytes() == first
 
 
-def test_both_runs_of_a_pair_are_compared_on_another_table(run, finished, tiny, tmp_path):
+def test_both_runs_of_a_pair_are_compared_on_another_table(run, finished, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for name in ("without", "with"):
         shutil.copytree(finished, tmp_path / "pair" / name)
     frame = pd.read_csv(tiny)
     frame[frame["split"] == "train"].drop(columns="split").to_csv(tmp_path / "other.csv", index=False)
     words = ["--table", tmp_path / "other.csv", "--images", tiny.parent, "--limit", 9, "--output"]
-    code, shown, errors = run("audit", tmp_path / "pair", *QUICK, *words, tmp_path / "new" / "audit")
+    code, shown, errors = run("audit", "pair", *QUICK, *words, tmp_path / "new" / "audit")
     assert code == 0, errors
     result = AuditResult.load(tmp_path / "new" / "audit")
-    assert [one.name for one in result.runs] == ["CARE, all classes (run 1)", "CARE, all classes (run 2)"]
+    assert [one.name for one in result.runs] == [
+        f"{ARM} (pair/without)",
+        f"{ARM} (pair/with)",
+    ]
     assert result.left_out == {"beyond the limit": 16}
     assert "has learnt from 25 of these 25 images" in shown
-    assert f"{ARM} (run 2): the balanced accuracy with the lesion hidden" in " ".join(shown.split())
+    assert f"{ARM} (pair/with): the balanced accuracy with the lesion hidden" in " ".join(shown.split())

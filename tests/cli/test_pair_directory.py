@@ -1,6 +1,7 @@
 """Every command says what to give instead of the directory that holds the two runs of --baseline."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +25,24 @@ def test_the_directory_of_a_baseline_is_said_to_hold_two_runs(
     }
     assert f"{given}: is not the directory of one run. {told[given]}" in error
     assert "again" not in error
+
+
+def test_runs_of_one_name_go_by_their_directories(run, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "second"):
+        shutil.copytree(finished, name)
+    code, shown, errors = run("report", "first", "second", "--output", "both.html")
+    assert code == 0, errors
+    page = Path("both.html").read_text("utf-8")
+    assert all(f"({name})" in page for name in ("first", "second"))
+    assert "(second)" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("command", ["report", "audit"])
+def test_a_run_given_twice_is_refused(run, finished, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    for name in ("pair/without", "pair/with"):
+        shutil.copytree(finished, name)
+    code, _, error = run(command, "pair", "pair/../pair/with")
+    assert code == 2
+    assert "pair/../pair/with: is given twice. Give each run once." in " ".join(error.split())

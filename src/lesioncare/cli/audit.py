@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.cli import options
+from lesioncare.cli.runs import load_trained, run_directories
 from lesioncare.errors import RunError
 
 __all__ = ["audit"]
@@ -85,7 +86,7 @@ def audit(
     from lesioncare.cli.show import show_path  # noqa: PLC0415  these load torch
     from lesioncare.cli.show_audit import show_audit  # noqa: PLC0415
     from lesioncare.report import build_audit_report  # noqa: PLC0415
-    from lesioncare.training.apply import count_learnt, load_run  # noqa: PLC0415
+    from lesioncare.training.apply import count_learnt  # noqa: PLC0415
     from lesioncare.training.audit import AuditOptions, audit_runs, own_images, table_images  # noqa: PLC0415
 
     columns = options.column_options(
@@ -94,10 +95,10 @@ def audit(
     pasted = {} if artefacts is None else {"artefacts": _names(artefacts)}
     how = AuditOptions(margin=margin, steps=steps, limit=limit, seed=seed, workers=workers, **pasted)
     data = options.other_table(table, columns, images=images, boxes=boxes if table else None)
-    directories = [run for one in runs for run in options.both_runs(one)]
+    directories = run_directories(runs)
     target = output or (directories[0] / "audit" if len(directories) == 1 else Path("audit"))
     _refuse_used(target)
-    trained = [load_run(run) for run in directories]
+    trained = load_trained(directories)
     if data is None:
         chosen = own_images(trained, boxes)
     else:

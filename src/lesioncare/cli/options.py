@@ -21,7 +21,6 @@ __all__ = [
     "LabelColumn",
     "SplitColumn",
     "Table",
-    "both_runs",
     "column_options",
     "four_columns",
     "image_size",
@@ -106,12 +105,6 @@ def warn_without_groups(table: Path, group: str | None) -> None:
             f"the same one, name its column with --group-column (columns: {', '.join(header)}).",
             flush=True,
         )
-
-
-def both_runs(given: Path) -> list[Path]:
-    """The two runs of a directory that `train --baseline` made; otherwise the directory itself."""
-    pair = [given / "without", given / "with"]
-    return pair if all(run.is_dir() for run in pair) else [given]
 
 
 def column_options(

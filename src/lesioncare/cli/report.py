@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lesioncare.cli import options
 from lesioncare.cli.boxes_review import announce
+from lesioncare.cli.runs import load_results
 from lesioncare.cli.stopping import when_stopped
 from lesioncare.errors import RunError
 
@@ -67,10 +67,9 @@ def write(
         _report_comparison(runs, output, title)
         return
     from lesioncare.cli.show import show_path, show_results  # noqa: PLC0415  these load torch
-    from lesioncare.evaluation import RunResult  # noqa: PLC0415
     from lesioncare.report import build_report  # noqa: PLC0415
 
-    results = [RunResult.load(run) for given in runs for run in options.both_runs(given)]
+    results = load_results(runs)
     written = build_report(results, output or Path("report.html"), title=title)
     show_results(results)
     show_path("Report", written)
@@ -91,8 +90,7 @@ def serve(
     """Show the test images of runs in the browser, under each arm's map, by what changed between the arms."""
     import secrets  # noqa: PLC0415  only here
 
-    from lesioncare.evaluation import RunResult  # noqa: PLC0415  these load torch and the web server
-    from lesioncare.experiment import Comparison  # noqa: PLC0415
+    from lesioncare.experiment import Comparison  # noqa: PLC0415  these load torch and the web server
     from lesioncare.review.results import Results  # noqa: PLC0415
     from lesioncare.review.results_app import results_app  # noqa: PLC0415
     from lesioncare.review.serve import serve as serve_app  # noqa: PLC0415
@@ -102,7 +100,7 @@ def serve(
             raise RunError("A comparison is shown alone. Give its directory alone.")
         results = Results.of_comparison(Comparison.load(runs[0]))
     else:
-        results = Results.of([RunResult.load(run) for given in runs for run in options.both_runs(given)])
+        results = Results.of(load_results(runs))
     when_stopped("The same command shows the page again, at another address.")
     token = secrets.token_urlsafe(24)
     serve_app(results_app(results), token, port, lambda address: announce(address, open_browser, kept=False))
