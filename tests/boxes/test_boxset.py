@@ -66,7 +66,7 @@ def test_a_set_cannot_be_changed_and_can_be_sent_to_a_worker():
     [
         (lambda: BoxSet((BOX,), {}, ("nv",)), "on the image 'a', which is not among the images"),
         (lambda: BoxSet((BOX,), {"a": None}), "has the class 'nv', which is not here"),
-        (lambda: BoxSet((), {}, ("nv", "nv")), "the class 'nv' is there twice"),
+        (lambda: BoxSet((), {}, ("mel", "nv", "nv")), "the class 'nv' is there twice"),
         (lambda: BoxSet((), {"a": (0, 5)}), "the size must be positive, but got"),
         (lambda: BoxSet.of([Box("a", 0, 0, 1e9, 1)]), "beyond any image"),
         (lambda: BoxSet((), {"": None}), "an image id must be text of 1 to 1000 characters"),

@@ -44,6 +44,13 @@ def test_one_box_drawn_twice(other, expected):
     assert kinds(Box("a.png", 0, 0, 100, 50), other) == expected
 
 
+def test_boxes_beside_each_other_are_no_duplicates():
+    assert (
+        kinds(Box("a.png", 50, 40, 70, 60), Box("a.png", 60, 40, 80, 60), Box("a.png", 20, 40, 40, 60)) == []
+    )
+    assert kinds(Box("a.png", 50, 40, 70, 60), Box("a.png", 50, 40, 70, 60)) == ["duplicate"]
+
+
 def test_the_same_box_of_two_classes_is_no_duplicate():
     corners = (0, 0, 100, 50)
     assert kinds(Box("a.png", *corners, label="nv"), Box("a.png", *corners, label="mel")) == []

@@ -99,3 +99,12 @@ def test_corners_in_the_wrong_order_are_refused_on_the_way_to_pixels_too():
     corners, sizes = np.array([[1.0, 1, 2, 2], [3, 1, 2, 2]]), np.full((2, 2), 10.0)
     with pytest.raises(DataError, match=r"boxes\.csv: a box without area.*row 7 \(3, 1, 2, 2\)"):
         to_pixels(corners, sizes, "pixel", rows=np.array([6, 7]), source=Path("boxes.csv"))
+
+
+def test_one_unit_for_all_boxes_unless_it_is_named():
+    corners, sizes = np.array([[1.0, 1, 2, 2], [0.25, 0.25, 1, 1]]), np.full((2, 2), 10.0)
+    given = {"rows": np.array([2, 3]), "source": Path("boxes.csv")}
+    with pytest.raises(DataError, match=r"fractions beside boxes in pixels.*row 3"):
+        to_pixels(corners, sizes, "auto", **given)
+    np.testing.assert_allclose(to_pixels(corners, sizes, "pixel", **given), corners)
+    np.testing.assert_allclose(to_pixels(corners[1:], sizes[1:], "auto", **given), [[2.5, 2.5, 10, 10]])

@@ -48,3 +48,9 @@ def test_a_class_without_any_weight_keeps_none():
 def test_tau_must_be_a_share(tau):
     with pytest.raises(ConfigError, match="tau"):
         tau_normalise(WEIGHT, tau)
+
+
+@pytest.mark.parametrize("weight", [torch.tensor(3.0), torch.ones(4)])
+def test_a_weight_has_a_row_for_each_class(weight):
+    with pytest.raises(ConfigError, match=r"shape \[C, K\]"):
+        tau_normalise(weight, 0.5)

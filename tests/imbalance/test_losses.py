@@ -186,6 +186,9 @@ def test_deferred_weights_begin_in_their_epoch(batch):
     plain, weights = LDAMLoss(COUNTS), effective_number(COUNTS)
     deferred = WeightedLoss(LDAMLoss(COUNTS), weights, start_epoch=4)
     at_once = WeightedLoss(LDAMLoss(COUNTS), weights)
+    assert WeightedLoss(LDAMLoss(COUNTS), weights, start_epoch=1)(*batch) == plain(
+        *batch
+    )  # no epoch told yet
     for epoch, expected in ((0, plain), (3, plain), (4, at_once), (9, at_once)):
         deferred.set_epoch(epoch)
         assert deferred(*batch) == expected(*batch)

@@ -39,6 +39,13 @@ def test_by_hand_half_size_doubles_the_corners():
     assert small(scene((20, 40, 60, 60, 1.0), shape=(100, 80))) == (20, 40, 60, 60)
 
 
+def test_a_large_map_is_first_reduced_to_the_size_keeping_its_shape():
+    saliency = np.random.default_rng(0).random((100, 80), np.float32)
+    half = MapToBox(size=50, blur=0, padding=0)
+    reduced = saliency.reshape(50, 2, 40, 2).mean((1, 3))
+    assert half(saliency) == pytest.approx([2 * edge for edge in half(reduced)])
+
+
 def test_the_central_component_beats_a_larger_one_at_the_border():
     assert EXACT(scene((40, 40, 60, 60, 1.0), (0, 0, 25, 100, 1.0))) == (40, 40, 60, 60)
 
