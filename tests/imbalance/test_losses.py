@@ -254,6 +254,20 @@ def test_another_target_is_refused(build, batch, target):
         build()(batch[0], target)
 
 
+@every_loss
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_a_class_that_there_is_not_is_refused(build, batch, wrong):
+    target = torch.tensor([wrong, *[0] * (len(batch[0]) - 1)])
+    with pytest.raises(DataError, match=r"classes in \[0, 4\)"):
+        build()(batch[0], target)
+
+
+def test_defaults_are_those_that_the_help_names(batch):
+    assert LDAMLoss(COUNTS)(*batch) == LDAMLoss(COUNTS, 2.0, 1.0)(*batch)
+    assert FocalLoss()(*batch) == FocalLoss(2.0)(*batch)
+    assert LogitAdjustedLoss(COUNTS)(*batch) == LogitAdjustedLoss(COUNTS, 1.0)(*batch)
+
+
 @pytest.mark.parametrize(
     "build",
     [
