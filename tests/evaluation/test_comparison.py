@@ -75,6 +75,8 @@ def test_values_are_means_over_seeds_of_the_pooled_metrics(seeds, arms):
         assert one.spread.by_seed == pytest.approx(by_seed)
         assert one.spread.seed_sd == pytest.approx(np.std(by_seed, ddof=1))
         assert one.low < one.value < one.high
+        pair, other = found.pairs["a", "better"][name], found.singles["a"][name]
+        assert pair.spread.by_seed == pytest.approx(np.subtract(by_seed, other.spread.by_seed))
 
 
 def test_fold_values_are_those_of_each_fold_averaged_over_seeds(arms):

@@ -277,6 +277,7 @@ def test_defaults_are_those_that_the_help_names(batch):
         lambda: LDAMLoss(COUNTS, -1),
         lambda: LDAMLoss(COUNTS, 1, 0),
         lambda: LogitAdjustedLoss(COUNTS, -1),
+        lambda: LogitAdjustedLoss(COUNTS, float("inf")),
         lambda: SeesawLoss(COUNTS, -1),
         lambda: LDAMLoss([5, 0]),
         lambda: LogitAdjustedLoss([5, 0]),

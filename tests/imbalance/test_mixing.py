@@ -228,6 +228,15 @@ def test_a_patch_has_the_images_shape():
     assert all(abs(tall - 2 * wide) <= 2 for tall, wide in seen)
 
 
+def test_a_patch_has_the_area_of_its_share():
+    mixer, generator = Mixer("cutmix", 1e6, 2, (64, 64)), np.random.default_rng(0)  # lam is about 1/2
+    images, sides = torch.stack([torch.zeros(1, 64, 64), torch.ones(1, 64, 64)]), []
+    for _ in range(30):
+        mixed = mixer(images, torch.tensor([0, 1]), [NONE] * 2, [torch.empty(0)] * 2, generator).images[0, 0]
+        sides += [int(mixed.any(0).sum()), int(mixed.any(1).sum())]
+    assert max(sides) == 45  # 64 / sqrt(2)
+
+
 def test_cutmix_needs_a_height_and_a_width():
     with pytest.raises(ConfigError, match=r"CutMix needs images.*mixup"):
         Mixer("cutmix", 1.0, 3, SIZE)(

@@ -21,6 +21,7 @@ def test_shares_by_hand():
     assert progressive(counts, 0) == pytest.approx([0.8, 0.2])
     assert progressive(counts, 2) == pytest.approx([0.65, 0.35])
     assert progressive(counts, 4) == pytest.approx([0.5, 0.5])
+    assert progressive(counts, 9) == pytest.approx([0.5, 0.5])  # trained on for longer
     assert Progressive(1)(counts, 0) == pytest.approx([0.8, 0.2])
 
 
@@ -64,6 +65,14 @@ def test_a_repeated_image_shows_another_view(views):
         mine = [epoch % views for epoch, other in keys if other == index]
         assert len(mine) > 1
         assert len(set(mine)) == min(views, len(mine))
+
+
+def test_the_key_of_a_repetition_is_the_one_that_the_documents_name():
+    epochs = {}
+    for epoch, index in ClassDraw(LABELS, 3, Power(0)).keys(0, 5):
+        epochs.setdefault(index, set()).add(epoch)
+    for seen in epochs.values():
+        assert seen == {5 + repetition * 1000003 for repetition in range(len(seen))}
 
 
 def test_a_class_without_images_is_refused():
