@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How fast a busy machine draws examples says nothing about what is tested.
+hypothesis.settings.register_profile(
+    "lesioncare", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("lesioncare")
 
 
 @pytest.fixture(scope="session")

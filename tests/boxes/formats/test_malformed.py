@@ -84,7 +84,7 @@ def test_every_reader_is_mutated():
 
 
 @pytest.mark.parametrize("case", INPUTS)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(edits=edits)
 def test_mutated_bytes_give_boxes_or_a_lesioncare_error(case, valid, edits):
     file = valid / INPUTS[case][2]
@@ -101,7 +101,7 @@ def test_mutated_bytes_give_boxes_or_a_lesioncare_error(case, valid, edits):
 
 
 @pytest.mark.parametrize("case", INPUTS)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=60))
 def test_any_bytes_give_boxes_or_a_lesioncare_error(case, valid, data):
     file = valid / INPUTS[case][2]
@@ -121,7 +121,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize("case", ["coco", "labelstudio"])
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_json_value_anywhere_gives_boxes_or_a_lesioncare_error(case, valid, data):
     file = valid / INPUTS[case][2]
