@@ -15,6 +15,7 @@ from lesioncare.evaluation import (
     evaluate,
     interval,
 )
+from lesioncare.evaluation.correction import enough_resamples
 from lesioncare.evaluation.resampling import unexpanded
 
 COUNTS = {"common": 600, "less": 200, "rare": 100, "rarer": 100}
@@ -108,6 +109,23 @@ def test_pairs_and_families(arms):
     assert clear.p_corrected == pytest.approx(3 * clear.p)
     assert clear.shown
     assert found.pairs["copy", "better"]["balanced_accuracy"].low == clear.low
+
+
+def test_resamples_follow_from_the_pairs_and_the_class_with_the_fewest_groups(random_predictions):
+    groups = [len(set(random_predictions.group[random_predictions.target == code])) for code in range(4)]
+    assert min(groups) < 20 < max(groups)
+    found = compare_arms(arms, RARE)
+    assert (
+        found.n_resamples == enough_resamples(None, 3, min(groups)) > enough_resamples(None, 3, max(groups))
+    )
+
+
+def test_what_one_seed_lacks_is_not_compared(seeds):
+    first, second = seeds["a"][0], seeds["a"][1]
+    without = replace(second, energy=np.full(200, np.nan))
+    found = compare_arms([arm("a", {0: first, 1: without}, np.zeros(200, int))], RARE, n_resamples=50)
+    assert "balanced_accuracy" in found.singles["a"]
+    assert not any(name.startswith("energy") for name in found.singles["a"])
 
 
 def test_the_interval_pairs_the_arms(arms):
