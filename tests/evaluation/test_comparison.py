@@ -114,10 +114,10 @@ def test_pairs_and_families(arms):
 def test_resamples_follow_from_the_pairs_and_the_class_with_the_fewest_groups(random_predictions):
     groups = [len(set(random_predictions.group[random_predictions.target == code])) for code in range(4)]
     assert min(groups) < 20 < max(groups)
-    found = compare_arms(arms, RARE)
-    assert (
-        found.n_resamples == enough_resamples(None, 3, min(groups)) > enough_resamples(None, 3, max(groups))
-    )
+    arms = [arm(name, {0: random_predictions}, np.zeros(200, int)) for name in "abcdefgh"]
+    found, pairs = compare_arms(arms, RARE), 8 * 7 // 2
+    expected = enough_resamples(None, pairs, min(groups))
+    assert found.n_resamples == expected > enough_resamples(None, pairs, max(groups))
 
 
 def test_what_one_seed_lacks_is_not_compared(seeds):
