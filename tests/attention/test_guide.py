@@ -285,6 +285,7 @@ def test_wrong_order_is_told():
         ),
         (torch.eye(4), BOXES, None, "integers"),
         (torch.tensor(1), BOXES, None, "integers"),
+        (torch.tensor([True, False, True, False]), BOXES, None, "integers"),
         (torch.tensor([0, 3, 1, 2]), BOXES, None, r"classes in \[0, 3\)"),
         (torch.tensor([0, -1, 1, 2]), BOXES, None, r"classes in \[0, 3\)"),
         (LABELS, [BOXES[1] * torch.nan, *BOXES[1:]], None, "finite"),
@@ -295,6 +296,16 @@ def test_wrong_order_is_told():
 def test_wrong_arguments_are_refused(labels, boxes, weights, message):
     with pytest.raises(DataError, match=message):
         attention(guide_of(), boxes, weights, labels=labels)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+@pytest.mark.parametrize("head", [None, mlp()])
+@pytest.mark.parametrize("evidence", ["class", "contrast"])
+def test_any_type_of_integers_is_a_target(dtype, head, evidence):
+    values = [
+        attention(guide_of(head, evidence=evidence), labels=LABELS.to(kind)) for kind in (dtype, torch.int64)
+    ]
+    assert values[0] == values[1]
 
 
 @pytest.mark.parametrize(

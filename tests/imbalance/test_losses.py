@@ -248,10 +248,18 @@ def test_nothing_of_a_loss_enters_a_checkpoint(build):
 
 
 @every_loss
-@pytest.mark.parametrize("target", [torch.zeros(5).long(), torch.zeros(12, 3), torch.zeros(12, 4).long()])
+@pytest.mark.parametrize(
+    "target", [torch.zeros(5).long(), torch.zeros(12, 3), torch.zeros(12, 4).long(), torch.zeros(12).bool()]
+)
 def test_another_target_is_refused(build, batch, target):
     with pytest.raises(DataError, match=r"\[N, C\]"):
         build()(batch[0], target)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_any_type_of_integers_is_a_target(build, batch, dtype):
+    assert build()(batch[0], batch[1].to(dtype)) == build()(*batch)
 
 
 @every_loss

@@ -221,7 +221,7 @@ class AttentionGuide:
         device = passes[0].logits.device
         rows, options = torch.arange(len(target), device=device), replace(self.options, evidence="class")
         with torch.autocast(device.type, enabled=False):
-            return class_maps(passes[:1], self.targets[:1], rows, onto(device, target), options)[0]
+            return class_maps(passes[:1], self.targets[:1], rows, onto(device, target).long(), options)[0]
 
     def _tap(self, index: int, *, input_gradient: bool) -> AbstractContextManager[list[Pass]]:
         return tap(
@@ -281,7 +281,7 @@ class AttentionGuide:
             return [[gradient[onto(device, part.rows)]] for part in guided]
         for part in guided:
             rows = onto(device, part.rows)
-            classes = target[rows] if part.classes is None else onto(device, part.classes)
+            classes = target[rows].long() if part.classes is None else onto(device, part.classes)
             maps.append(class_maps(passes, self.targets, rows, classes, self.options))
         return maps
 

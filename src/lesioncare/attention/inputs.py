@@ -18,6 +18,8 @@ from lesioncare.errors import DataError
 Key = tuple[int, int]
 """An image's place in the batch and a class; -1 for the class of its one label."""
 
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 __all__ = ["Guided", "guided_by_boxes", "guided_by_masks", "positive_labels"]
 
 
@@ -163,7 +165,7 @@ def positive_labels(target: Tensor, logits: Tensor) -> Tensor | None:
     Raises:
         DataError: the target is neither integers [N] nor zeros and ones [N, C].
     """
-    if target.ndim == 1 and not target.is_floating_point():
+    if target.ndim == 1 and target.dtype in _INTEGERS:
         _check_length("target", len(target), len(logits))
         return None
     if target.shape != logits.shape:

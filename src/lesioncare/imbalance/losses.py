@@ -23,6 +23,7 @@ from lesioncare.imbalance.weights import checked_counts
 
 Counts = Sequence[int] | Tensor
 Reduction = Literal["mean", "none"]
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 __all__ = [
     "BalancedSoftmaxLoss",
@@ -69,7 +70,7 @@ class ClassificationLoss(nn.Module):
             DataError: the logits are not [N, C], or the target is neither classes [N] in [0, C) (of which the
                 range is looked at on the CPU alone) nor distributions [N, C].
         """
-        _check(logits, target)
+        target = _checked(logits, target)
         self._check_classes(logits)
         losses = self.per_class(_at_least_float32(logits))
         hard = target.ndim == 1
@@ -102,7 +103,7 @@ class CrossEntropyLoss(ClassificationLoss):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Give the loss of a batch; torch's own function does it."""
-        _check(logits, target)
+        target = _checked(logits, target)
         return functional.cross_entropy(
             _at_least_float32(logits), target, label_smoothing=self.smoothing, reduction=self.reduction
         )
@@ -322,10 +323,11 @@ class SeesawLoss(ClassificationLoss):
         return torch.logsumexp(logits[:, None, :] + factors, dim=2) - logits
 
 
-def _check(logits: Tensor, target: Tensor) -> None:
+def _checked(logits: Tensor, target: Tensor) -> Tensor:
+    """The target, classes as int64."""
     if logits.ndim != 2 or not logits.shape[1]:
         raise DataError(f"Expected logits of shape [N, C], but got {list(logits.shape)}.")
-    classes = target.ndim == 1 and len(target) == len(logits) and not target.is_floating_point()
+    classes = target.ndim == 1 and len(target) == len(logits) and target.dtype in _INTEGERS
     if not classes and not (target.shape == logits.shape and target.is_floating_point()):
         raise DataError(
             "Expected a target of integers [N] or of shares [N, C], but got "
@@ -334,6 +336,7 @@ def _check(logits: Tensor, target: Tensor) -> None:
     # On a GPU this would wait for it in every step.
     if classes and target.device.type == "cpu" and target.numel() and not _within(target, logits.shape[1]):
         raise DataError(f"Expected classes in [0, {logits.shape[1]}), but got {target.tolist()}.")
+    return target.long() if classes else target
 
 
 def _within(target: Tensor, classes: int) -> bool:
