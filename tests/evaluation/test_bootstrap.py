@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lesioncare.errors import ConfigError, RunError
-from lesioncare.evaluation import Difference, compare, evaluate, interval
+from lesioncare.evaluation import Difference, Interval, compare, evaluate, interval
+from lesioncare.evaluation.intervals import few_groups
 from lesioncare.evaluation.resampling import percentile_interval
 
 COUNTS = {"common": 600, "less": 200, "rare": 100, "rarer": 100}
@@ -261,3 +262,13 @@ def test_each_arm_is_adjusted_by_what_its_own_training_left(arms):
     found = compare(a, b, RARE, COUNTS, prior_b=uniform, n_resamples=50)
     assert found["rare_recall_adjusted"].a == pytest.approx(evaluate(a, RARE, COUNTS).rare_recall_adjusted)
     assert found["rare_recall_adjusted"].b == pytest.approx(evaluate(b, RARE, COUNTS).rare_recall)
+
+
+def test_the_sentence_of_one_number():
+    assert Interval("rare_recall", 0.41, 0.33, 0.5, 90, 40).sentence() == (
+        "Rare recall: 41.0 % (95 % interval 33.0 to 50.0)."
+    )
+    assert (
+        Interval("rare_recall", 0.41, 0.33, 0.5, 9, 5).sentence() == f"Rare recall: 41.0 %; {few_groups(5)}."
+    )
+    assert "the smallest class tested has 5 lesions or patients, and 6 are needed" in few_groups(5)
