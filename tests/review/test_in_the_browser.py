@@ -425,7 +425,7 @@ def test_an_image_that_cannot_be_seen_cannot_be_accepted(browser, many, tmp_path
 
 
 def test_the_page_goes_on_by_itself_when_the_server_is_back(browser, many, tmp_path):
-    """Further than the five images that were loaded beforehand; nothing of the image before stays in sight."""
+    """Further than the five images that were loaded beforehand; nothing of the last one stays in sight."""
     review = many(9)
     with serving_review(review, tmp_path / "many") as address:
         anna = Reviewer(browser, address, "anna")

@@ -107,7 +107,8 @@ def test_the_page_in_the_browser(pair):
         assert "other" in first.inner_text()
         # Two choices at once: the list is that of the second, and no image comes twice.
         page.evaluate(
-            """() => ["probability", "image"].forEach((name) => { const { order } = document.forms[0].elements;
+            """() => ["probability", "image"].forEach((name) => {
+            const { order } = document.forms[0].elements;
             order.value = name; order.dispatchEvent(new Event("change", { bubbles: true })); })"""
         )
         page.get_by_role("heading", level=2).first.get_by_text(str(pair[0].predictions.image[0])).wait_for()
