@@ -78,6 +78,12 @@ def test_nothing_without_the_token(page, token, path):
     assert page.client.post(f"/{token}/api/undo", json={}).status_code == 403
 
 
+def test_an_address_without_its_last_slash_is_completed(page):
+    """The page's own addresses are relative to it."""
+    answer = page.client.get(f"/{page.token}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, f"/{page.token}/")
+
+
 def test_a_shortened_or_lengthened_token_is_wrong(page):
     for token in (page.token[:-1], page.token + "x", page.token.swapcase()):
         assert page.client.get(f"/{token}/api/setup").status_code == 403
@@ -164,6 +170,7 @@ def test_malformed_json_is_refused(page, content):
         {"image": True},
         {"image": 2**70},
         {"action": "drop table"},
+        {"action": "undo"},
         {"reviewer": ""},
         {"reviewer": "x" * 81},
         {"reviewer": "a\nb"},

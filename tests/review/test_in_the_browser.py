@@ -11,6 +11,7 @@ from tests.review.browser import CHROMIUM, FLAGS, Reviewer, needs_chromium, serv
 
 from lesioncare.boxes import Box, BoxSet
 from lesioncare.boxes.formats import write_boxes
+from lesioncare.review.export import reviewed_boxes
 from lesioncare.review.opening import open_review
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -37,6 +38,33 @@ def anna(browser, address):
     yield person
     assert person.errors == []
     person.close()
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Function of how many images, their size and those whose file is gone -> the review of them.
+
+    Boxes have more digits than the page rounds to; the first image is trusted least.
+    """
+    opened = []
+
+    def make(count=3, size=(200, 150), gone=(), **more):
+        (tmp_path / "many").mkdir()
+        names = [f"{number}.jpg" for number in range(count)]
+        for name in set(names) - set(gone):
+            Image.new("RGB", size, "grey").save(tmp_path / "many" / name)
+        boxes = [
+            Box(name, 50.123, 40.123, 120.123, 90.123, label="df", source="mbd", score=number / count)
+            for number, name in enumerate(names)
+        ]
+        boxset = BoxSet.of(boxes, dict.fromkeys(names, size), ("nv", "df", "vasc"))
+        write_boxes(boxset, tmp_path / "many.json")
+        opened.append(open_review(tmp_path / "many.json", **more))
+        return opened[0]
+
+    yield make
+    for review in opened:
+        review.close()
 
 
 def outcome(review, number):
@@ -82,6 +110,7 @@ def test_a_session_with_the_keyboard_alone(anna, review):
     anna.wait_progress("2 of 3")
     anna.press("?")
     anna.page.get_by_role("dialog").get_by_text("Accept: the boxes are right").wait_for()
+    anna.page.get_by_role("dialog").get_by_text("the class of that number: 1 nv, 2 df, 3 vasc").wait_for()
     anna.press("Escape")
 
 
@@ -112,7 +141,10 @@ def test_two_browsers_in_conflict(browser, address, anna, review):
     anna.wait_saved()
     ben.press("r")
     ben.wait_image("c.png")
-    ben.page.get_by_role("alert").get_by_text("b.png is in conflict").wait_for()
+    alert = ben.page.get_by_role("alert")
+    alert.get_by_text("b.png is in conflict").wait_for()
+    assert alert.bounding_box()["y"] < ben.page.locator("#stage").bounding_box()["height"] / 2
+    ben.page.get_by_role("button", name="Accept").click(trial=True)  # the message does not lie over it
     assert review.state.status(2) == "conflict"
     ben.page.get_by_label("State").select_option("conflict")
     ben.wait_image("b.png")
@@ -248,6 +280,10 @@ def test_everything_can_be_named_and_reached_at_twice_the_size(browser, address)
     anna.wait_image("b.png")
     anna.page.set_viewport_size({"width": 640, "height": 400})
     assert anna.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for name in ("Accept", "Reject", "Skip", "Undo"):
+        button = anna.page.get_by_role("button", name=name).bounding_box()
+        assert button["y"] + button["height"] <= 400
+        assert button["x"] + button["width"] <= 640
     nameless = anna.page.evaluate(
         """[...document.querySelectorAll('button, select, input, [tabindex]')]
         .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map((e) => e.outerHTML)"""
@@ -291,3 +327,136 @@ def test_no_key_decides_on_an_image_that_is_not_on_the_screen_yet(anna, review):
     anna.wait_image("c.png")
     anna.wait_saved()
     assert [event.image for event in review.store.events()] == [2]
+
+
+def test_a_key_in_the_middle_of_a_drag_decides_on_what_is_on_the_screen(anna, review):
+    """And what the pointer does afterwards does not fall on the next image."""
+    anna.wait_image("b.png")
+    mouse = anna.page.mouse
+    mouse.move(*anna.at(120, 90))
+    mouse.down()
+    mouse.move(*anna.at(150, 120), steps=3)
+    anna.press("a")
+    anna.wait_image("c.png")
+    mouse.move(*anna.at(170, 140), steps=3)
+    mouse.up()
+    anna.wait_saved()
+    assert [(event.image, event.action) for event in review.store.events()] == [(2, "edit"), (2, "accept")]
+    assert outcome(review, 2).boxes[0].xyxy == pytest.approx((50, 40, 150, 120), abs=0.6)
+
+
+def test_a_class_chosen_by_keyboard_moves_no_box(anna, review):
+    anna.wait_image("b.png")
+    anna.press("c", "ArrowDown", "ArrowUp")
+    anna.page.wait_for_timeout(600)  # until a move by keyboard would be kept
+    anna.wait_saved()
+    assert outcome(review, 2).boxes[0].xyxy == (50, 40, 120, 90)
+    assert anna.page.evaluate("document.activeElement.ariaLabel") == "Class of box 1"
+    anna.press("ArrowDown", "Escape", "Meta+ArrowDown", "a")
+    anna.wait_image("c.png")
+    anna.wait_saved()
+    assert (outcome(review, 2).boxes[0].label, outcome(review, 2).boxes[0].y1) == ("vasc", 50)
+
+
+def test_after_the_mouse_keys_are_for_the_image_again(anna, review):
+    """Not for the list that was chosen from, nor for the button that was pressed."""
+    anna.wait_image("b.png")
+    anna.page.locator("#layer").click()
+    anna.page.locator("#layer").select_option("otsu")
+    anna.press("a")
+    anna.wait_image("c.png")
+    anna.page.get_by_role("button", name="Reject").click()
+    anna.wait_image("a.png")
+    anna.press("Enter")
+    anna.page.locator("#empty").get_by_text("No more images").wait_for()
+    anna.wait_saved()
+    assert [event.action for event in review.store.events()] == ["accept", "reject", "accept"]
+
+
+def test_a_name_that_is_changed_in_the_same_window_overwrites_nobody(browser, many, tmp_path):
+    review = many(independent=True)
+    with serving_review(review, tmp_path / "many") as address:
+        anna = Reviewer(browser, address, None)
+        anna.page.get_by_label("Name", exact=True).fill("  ")
+        anna.press("Enter")
+        assert anna.page.get_by_role("dialog").is_visible()  # a blank name is none
+        for name, key in (("anna", "a"), ("ben", "r")):
+            anna.page.get_by_label("Name", exact=True).fill(name)
+            anna.press("Enter")
+            anna.wait_image("0.jpg")
+            anna.press(key)
+            anna.wait_image("1.jpg")
+            anna.wait_saved()
+            anna.page.locator("#who").click()
+        assert [event.reviewer for event in review.store.events()] == ["anna", "ben"]
+        assert review.state.status(1) == "conflict"
+        anna.close()
+
+
+def test_boxes_beside_a_new_one_stay_as_they_were(browser, many, tmp_path):
+    """Also where it is drawn within another one, with Shift; a box that was not touched is not "manual"."""
+    review = many()
+    with serving_review(review, tmp_path / "many") as address:
+        anna = Reviewer(browser, address, "anna")
+        anna.page.keyboard.down("Shift")
+        anna.drag((60, 50), (80, 70))
+        anna.page.keyboard.up("Shift")
+        anna.press("a")
+        anna.wait_image("1.jpg")
+        anna.wait_saved()
+        anna.close()
+    old, new = reviewed_boxes(review, only_decided=True).boxes
+    assert (old.xyxy, old.source) == ((50.123, 40.123, 120.123, 90.123), "mbd, accepted by anna")
+    assert (new.xyxy, new.source) == (pytest.approx((60, 50, 80, 70), abs=0.6), "manual, anna")
+
+
+def test_an_image_that_cannot_be_seen_cannot_be_accepted(browser, many, tmp_path):
+    review = many(gone=["0.jpg"])
+    with serving_review(review, tmp_path / "many") as address:
+        anna = Reviewer(browser, address, "anna")
+        anna.page.locator("#empty").get_by_text("cannot be shown").wait_for()
+        anna.press("a")
+        anna.page.get_by_role("alert").get_by_text("Nobody can see this image").wait_for()
+        anna.press("r")
+        anna.wait_image("1.jpg")
+        anna.wait_saved()
+        anna.close()
+    assert [event.action for event in review.store.events()] == ["reject"]
+
+
+def test_the_page_goes_on_by_itself_when_the_server_is_back(browser, many, tmp_path):
+    """Further than the five images that were loaded beforehand; nothing of the last one stays in sight."""
+    review = many(9)
+    with serving_review(review, tmp_path / "many") as address:
+        anna = Reviewer(browser, address, "anna")
+        loaded = "performance.getEntriesByType('resource').filter((e) => e.name.includes('PART')).length"
+        for part in ("/pictures/", "/api/images/"):
+            wait_until(lambda part=part: anna.page.evaluate(loaded.replace("PART", part)) == 6)
+    for number in range(6):
+        anna.wait_image(f"{number}.jpg")
+        anna.press("a")
+    anna.page.locator("#empty").get_by_text("The server does not answer").wait_for()
+    assert anna.page.locator(".box").count() == 0
+    with serving_review(review, tmp_path / "many", port=int(address.split(":")[2].split("/")[0])):
+        anna.wait_image("6.jpg")
+        anna.wait_saved()
+        anna.wait_progress("6 of 9")
+        anna.press("a")
+        anna.wait_image("7.jpg")
+        anna.wait_saved()
+        assert anna.errors == []
+        anna.close()
+    assert [event.image for event in review.store.events()] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_wheel_loads_a_larger_picture(browser, many, tmp_path):
+    review = many(1, size=(2400, 1600))
+    with serving_review(review, tmp_path / "many") as address:
+        anna = Reviewer(browser, address, "anna")
+        pixels = "document.getElementById('picture').naturalWidth"
+        assert anna.page.evaluate(pixels) < 2400
+        anna.page.mouse.move(*anna.at(1200, 800))
+        for _ in range(4):
+            anna.page.mouse.wheel(0, -300)
+        wait_until(lambda: anna.page.evaluate(pixels) == 2400)
+        anna.close()

@@ -105,6 +105,15 @@ def test_the_page_in_the_browser(pair):
         loaded = "[...document.querySelectorAll('.example img')].slice(0, 3).every((i) => i.naturalWidth)"
         wait_until(lambda: page.evaluate(loaded))
         assert "other" in first.inner_text()
+        # Two choices at once: the list is that of the second, and no image comes twice.
+        page.evaluate(
+            """() => ["probability", "image"].forEach((name) => {
+            const { order } = document.forms[0].elements;
+            order.value = name; order.dispatchEvent(new Event("change", { bubbles: true })); })"""
+        )
+        page.get_by_role("heading", level=2).first.get_by_text(str(pair[0].predictions.image[0])).wait_for()
+        page.wait_for_timeout(500)
+        names = page.locator(".example h2").all_inner_texts()
+        assert len(names) == len(set(names)) > 1
         assert errors == []
-        page.screenshot(path="/tmp/results.png")
         browser.close()

@@ -124,6 +124,19 @@ def test_two_who_agree_or_one_who_only_skips_are_no_conflict(page):
     assert page.see(2)["status"] == "rejected"
 
 
+def test_a_page_that_claims_to_have_seen_another_reviewers_decision_overwrites_nothing(page):
+    (accepted,) = page.do("accept", 1, 1, reviewer="anna")["seen"]
+    assert page.do("reject", 1, 2, reviewer="ben", seen=[accepted])["status"] == "conflict"
+    assert page.see(1, "anna")["mine"] == "accepted"
+
+
+def test_who_decided_builds_on_what_another_resolved(page):
+    page.do("accept", 1, 1, reviewer="anna")
+    page.do("reject", 1, 2, reviewer="ben")
+    page.do("resolve", 1, 3, reviewer="ben", decision="accepted", seen=page.see(1, "ben")["heads"])
+    assert page.do("reject", 1, 4, reviewer="anna")["status"] == "rejected"
+
+
 def test_two_windows_of_one_reviewer_do_not_overwrite_each_other(page):
     page.do("accept", 1, 1, seen=[])
     page.do("reject", 1, 2, seen=[])

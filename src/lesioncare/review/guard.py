@@ -11,7 +11,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 512 * 1024
@@ -58,6 +58,9 @@ class Guard:
         refused = self._refusal(headers, token, scope["method"])
         if refused is not None:
             await refused(scope, receive, send)
+            return
+        if scope["path"] == f"/{token}":  # the page's own addresses go on from the slash
+            await RedirectResponse(f"/{token}/")(scope, receive, send)
             return
         path = "/" + rest.removesuffix("/").removesuffix("/")
         inner = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -154,6 +154,10 @@ class Review:
                 raise ReviewError(
                     f"image {change.image}: the page has seen events {change.seen} that never were."
                 )
+            if history and change.action != "resolve":
+                # Whatever the page says: only who resolves a conflict replaces what somebody else decided.
+                seen = tuple(n for n in change.seen if history.may_have_seen(n, change.reviewer))
+                change = replace(change, seen=seen)
             own = [events[number] for number in change.seen if events[number].reviewer == change.reviewer]
             shown = own or [events[number] for number in change.seen]
             before = shown[-1].after if shown else original

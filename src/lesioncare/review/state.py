@@ -71,6 +71,17 @@ class ImageHistory:
         later = [event for event in self.heads.values() if event.number > own[-1].number]
         return later[-1] if later else own[-1]
 
+    def may_have_seen(self, number: int, reviewer: str) -> bool:
+        """Whether an event rests on one of the reviewer's own, so that its outcome may be on their page."""
+        events = {event.number: event for event in self.events}
+        waiting = [number]
+        while waiting:
+            event = events[waiting.pop()]
+            if event.reviewer == reviewer:
+                return True
+            waiting += event.parents
+        return False
+
     def own(self, reviewer: str) -> Opinion | None:
         """The reviewer's newest opinion made without having seen another's; None if there is none."""
         mine = [e for e in self.events if e.reviewer == reviewer and e.action != "resolve"]

@@ -31,7 +31,7 @@ export class Outbox {
     this.sent = sent;
     this.refused = refused;
     this.state = state;
-    this.seen = new Map();
+    this.seen = new Map(); // of a reviewer and an image, the events that the last answer was the outcome of
     this.count = 0;
     this.memory = new Map();
     this.busy = false;
@@ -75,8 +75,9 @@ export class Outbox {
     const text = localStorage.getItem(name) ?? this.memory.get(name);
     if (text == null) return; // another window has sent it
     const { path, body } = JSON.parse(text);
-    const seen = this.seen.get(body.image);
-    const full = seen && body.action && body.action !== "resolve" ? { ...body, seen } : body;
+    const seen = this.seen.get(JSON.stringify([body.reviewer, body.image])) ?? [];
+    const newer = body.action && body.action !== "resolve" && Math.max(0, ...seen) > Math.max(0, ...body.seen);
+    const full = newer ? { ...body, seen } : body;
     const answer = await fetch(path, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -99,7 +100,7 @@ export class Outbox {
       return;
     }
     const image = "image" in result ? result.image : result;
-    if (image) this.seen.set(image.number, image.seen);
+    if (image) this.seen.set(JSON.stringify([body.reviewer, image.number]), image.seen);
     this.sent(path, body, image);
   }
 }

@@ -14,7 +14,7 @@ export function boxInSight(stage, size) {
 
 /** A box after an arrow key: moved; with Shift its right or lower edge, with Alt its left or upper edge. */
 export function nudged(box, event, [dx, dy], size) {
-  const length = event.ctrlKey ? 10 : 1;
+  const length = event.ctrlKey || event.metaKey ? 10 : 1;
   const [x, y] = [dx * length, dy * length];
   if (event.shiftKey) return resized(box, dx ? "e" : "s", x, y, size);
   if (event.altKey) return resized(box, dx ? "w" : "n", x, y, size);

@@ -35,12 +35,17 @@ export function showProgress(progress, pace) {
   $("progress-text").textContent = `${progress.done} of ${progress.total}${conflicts}${time && `, ${time}`}`;
 }
 
+/** In the middle of the stage, where there is no image to see. */
+export function tell(text) {
+  $("empty").hidden = !text;
+  $("empty").textContent = text;
+  if (text) say(text);
+}
+
 export function showNothing(progress) {
   const others = [[progress.conflicts, "in conflict"], [progress.skipped, "skipped"]].filter(([count]) => count > 0);
   const more = others.map(([count, word]) => `${count} ${word}`).join(", ");
-  $("empty").hidden = false;
-  $("empty").textContent = `No more images with this filter.${more && ` Choose them as state in the filter: ${more}.`}`;
-  say($("empty").textContent);
+  tell(`No more images with this filter.${more && ` Choose them as state in the filter: ${more}.`}`);
 }
 
 /** Space held down pans; buttons do what their data-do says. */
@@ -57,6 +62,17 @@ export function watchButtons(actions, stage) {
   document.addEventListener("keyup", (event) => event.key === " " && stage.root.classList.remove("pan"));
 }
 
+/** After mouse or finger have pressed a button or chosen from a list, keys are meant for the image again: "a"
+ * must not choose from that list, nor Enter press "Reject" once more. Who came by keyboard keeps the focus. */
+export function returnKeys() {
+  let pointed = false;
+  document.addEventListener("pointerdown", () => (pointed = true), true);
+  document.addEventListener("keydown", () => (pointed = false), true);
+  const leave = () => pointed && !document.querySelector("dialog[open]") && document.activeElement?.blur();
+  document.addEventListener("change", leave);
+  document.addEventListener("click", (event) => event.target.closest("button") && leave());
+}
+
 /** Ask for the reviewer's name; `begin` is called with a new one. */
 export function watchName(reviewer, begin) {
   $("name-dialog").addEventListener("cancel", (event) => reviewer() || event.preventDefault());
@@ -66,7 +82,8 @@ export function watchName(reviewer, begin) {
   });
 }
 
-export function askName(reviewer) {
+export function askName(reviewer, known) {
+  $("reviewers").replaceChildren(...known.map((name) => new Option(name, name)));
   $("name").value = reviewer;
   $("name-dialog").showModal();
 }

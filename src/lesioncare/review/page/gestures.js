@@ -1,12 +1,12 @@
 // Mouse, finger and pen on the stage: draw, move, resize, pan and pinch.
 
-import { boxOf, moved, resized } from "./geometry.js";
+import { boxOf, moved, resized, rounded } from "./geometry.js";
 
 const LEAST_DRAG = 4; // pixels of the screen; less is a click
 
 /**
  * @param stage the Stage
- * @param page { boxes(), selected(), select(at), preview(boxes, selected), commit(boxes, selected), ready() }
+ * @param page { boxes(), selected(), select(at), preview(boxes, selected), commit(boxes, selected), ready(), zoomed() }
  */
 export function watchPointers(stage, page) {
   const fingers = new Map();
@@ -51,6 +51,7 @@ export function watchPointers(stage, page) {
   overlay.addEventListener("wheel", (event) => {
     event.preventDefault();
     stage.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.0018)), place(event));
+    page.zoomed();
   }, { passive: false });
 
   function place(event) {
@@ -63,8 +64,10 @@ export function watchPointers(stage, page) {
     const panning = event.button === 1 || stage.root.classList.contains("pan");
     if (panning) return { kind: "pan", last: at };
     if (event.button > 0) return null;
-    const handle = event.target.dataset?.handle;
     const from = stage.toImage(at);
+    // With Shift a box can be drawn over or within another one.
+    if (event.shiftKey) return { kind: "draw", at, from, index: page.boxes().length };
+    const handle = event.target.dataset?.handle;
     if (handle) return { kind: "resize", handle, at, from, index: page.selected() };
     const index = event.target.closest?.("[data-box]")?.dataset.box;
     if (index !== undefined) {
@@ -82,6 +85,7 @@ export function watchPointers(stage, page) {
     }
     if (Math.hypot(at.x - drag.at.x, at.y - drag.at.y) < LEAST_DRAG && !drag.begun) return;
     drag.begun = true;
+    drag.to = at;
     page.preview(changed(at), drag.index);
   }
 
@@ -91,8 +95,8 @@ export function watchPointers(stage, page) {
     const boxes = [...page.boxes()];
     const box = boxes[drag.index];
     if (drag.kind === "draw") boxes.push(page.newBox(boxOf(drag.from, to, stage.size)));
-    else if (drag.kind === "move") boxes[drag.index] = moved(box, dx, dy, stage.size);
-    else boxes[drag.index] = resized(box, drag.handle, dx, dy, stage.size);
+    else if (drag.kind === "move") boxes[drag.index] = rounded(moved(box, dx, dy, stage.size));
+    else boxes[drag.index] = rounded(resized(box, drag.handle, dx, dy, stage.size));
     return boxes;
   }
 
@@ -115,6 +119,14 @@ export function watchPointers(stage, page) {
     stage.zoom(now.distance / Math.max(drag.before.distance, 1), drag.before.middle);
     stage.pan(now.middle.x - drag.before.middle.x, now.middle.y - drag.before.middle.y);
     drag.before = now;
+    page.zoomed();
+  }
+
+  /** End a drag where it is: a decision that comes now is about the boxes on the screen, and what the pointer
+   * does afterwards must not fall on the next image. */
+  function settle() {
+    if (drag?.begun) finish(drag.to);
+    else if (drag?.from) drag = null;
   }
 
   function cancel() {
@@ -122,7 +134,7 @@ export function watchPointers(stage, page) {
     drag = null;
   }
 
-  return { cancel };
+  return { cancel, settle };
 }
 
 function spread(fingers) {

@@ -1,6 +1,6 @@
 // The keys: one table, which the help shows and the page obeys.
 
-const STEP = "; with Ctrl by ten";
+const STEP = "; with Ctrl (on a Mac Cmd) by ten";
 
 export const KEYS = [
   [["a", "Enter"], "accept", "Accept: the boxes are right"],
@@ -74,8 +74,9 @@ function typing(target) {
   return Boolean(target.closest?.("input, textarea, select, [contenteditable]"));
 }
 
-export function fillHelp(body) {
-  for (const [keys, , meaning] of KEYS) {
+export function fillHelp(body, classes) {
+  const numbers = classes.slice(0, 9).map((name, at) => `${at + 1} ${name}`).join(", ");
+  for (const [keys, action, meaning] of KEYS) {
     const row = body.insertRow();
     const cell = row.insertCell();
     (keys.length > 6 ? [`${keys[0]} to ${keys.at(-1)}`] : keys).forEach((key) => {
@@ -83,6 +84,6 @@ export function fillHelp(body) {
       element.textContent = key;
       cell.append(element, " ");
     });
-    row.insertCell().textContent = meaning;
+    row.insertCell().textContent = action === "setClass" && numbers ? `${meaning}: ${numbers}` : meaning;
   }
 }

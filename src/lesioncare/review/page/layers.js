@@ -3,6 +3,7 @@
 import { pictureAddress } from "./queue.js";
 
 const MOST = 4096; // pixels of a side, the most that the server sends
+const PAUSE = 150; // milliseconds after the last turn of the wheel until a larger picture is asked for
 
 export class Layers {
   constructor(stage, select, complain) {
@@ -12,6 +13,8 @@ export class Layers {
     this.names = [""];
     this.now = "";
     this.image = null;
+    this.asked = 0;
+    this.timer = null;
   }
 
   offer(names) {
@@ -39,24 +42,28 @@ export class Layers {
   async redraw() {
     const { image, now, stage } = this;
     if (!image) return;
+    const turn = ++this.asked;
     const side = Math.max(stage.root.clientWidth, stage.root.clientHeight, Math.min(stage.wanted, MOST));
     const picture = new Image();
     picture.src = pictureAddress(image.number, side, now);
     try {
       await picture.decode();
     } catch {
-      this.complain(`The map ${now} cannot be made of this image.`);
+      this.complain(now ? `The map ${now} cannot be made of this image.` : "The image cannot be loaded any larger now.");
       return;
     }
-    if (this.image !== image || this.now !== now) return; // the reviewer is faster
+    if (this.image !== image || this.asked !== turn) return; // the reviewer is faster
     stage.swap(picture, `Image ${image.id}${now && ` under the map ${now}`}`);
     document.body.dataset.layer = now;
   }
 
   /** After zooming: a larger picture, where the one on the stage is smaller than both image and screen. */
   sharpen() {
-    const { picture, size, wanted } = this.stage;
-    const pixels = Math.max(picture.naturalWidth, picture.naturalHeight);
-    if (pixels < Math.min(wanted, Math.max(size.width, size.height), MOST)) this.redraw();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const { picture, size, wanted } = this.stage;
+      const pixels = Math.max(picture.naturalWidth, picture.naturalHeight);
+      if (pixels > 0 && pixels < Math.min(wanted, Math.max(size.width, size.height), MOST)) this.redraw();
+    }, PAUSE);
   }
 }

@@ -34,7 +34,11 @@ function showBoxes(list, { boxes, selected, classes, onSelect, onLabel, onRemove
     row.dataset.selected = String(at === selected);
     return row;
   });
+  // A class that is chosen by keyboard keeps the focus: the next arrow key would move the box instead.
+  const lists = () => [...list.querySelectorAll("select")];
+  const focused = lists().indexOf(document.activeElement);
   list.replaceChildren(...(rows.length ? rows : [element("li", { text: "No box on this image." })]));
+  if (focused >= 0) lists()[focused]?.focus();
 }
 
 function showConflict(root, { image, onTake }) {
@@ -56,7 +60,7 @@ function button(text, act) {
 
 /** The part of the list around the current image; the rest is only a scroll away. */
 export function showQueue(list, { items, at, onOpen }) {
-  const from = Math.max(0, at - 10);
+  const from = Math.max(0, at - 3);
   const rows = items.slice(from, from + 40).map((item, place) => {
     const name = element("span", { text: item.id });
     const state = element("span", { text: WORDS[item.status] || item.trust.toFixed(2) });

@@ -27,9 +27,11 @@ export class Queue {
 
   async more() {
     if (this.ended) return;
-    const last = this.items.at(-1);
+    const { items } = this;
+    const last = items.at(-1);
     const place = last ? { trust: last.trust, number: last.number } : {};
     const part = await get("api/queue", { ...this.filter, ...place, reviewer: this.reviewer(), limit: PART });
+    if (this.items !== items) return; // another filter was chosen meanwhile
     const known = new Set(this.items.map((item) => item.number));
     this.items.push(...part.filter((item) => !known.has(item.number)));
     this.ended = part.length < PART;
@@ -61,9 +63,11 @@ export class Queue {
         get(`api/images/${number}`, { reviewer: this.reviewer() }),
         picture.decode().then(() => null, () => "The image cannot be shown: it is missing or damaged."),
       ]);
-      ready.catch(() => this.loaded.delete(number));
-      this.loaded.set(number, ready.then(([image, problem]) => ({ image, picture, problem })));
-      this.loaded.get(number).catch(() => {});
+      const loading = ready.then(([image, problem]) => ({ image, picture, problem }));
+      this.loaded.set(number, loading);
+      // What failed is asked for again the next time: the server may have been away.
+      const again = () => this.loaded.get(number) === loading && this.loaded.delete(number);
+      loading.then(({ problem }) => problem && again(), again);
     }
     return this.loaded.get(number);
   }

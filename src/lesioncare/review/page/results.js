@@ -1,11 +1,12 @@
 // Test images of runs under the maps of each arm.
 
-import { get } from "./api.js";
+import { Refused, get } from "./api.js";
 import { $, element, nextTheme, setTheme } from "./dom.js";
 
 const PART = 20;
 let setup = null;
 let shown = 0;
+let turn = 0; // which choice the list is of
 
 function percent(value) {
   return value == null ? "undefined" : `${(100 * value).toFixed(1)} %`;
@@ -36,8 +37,17 @@ function said(arm, name) {
 }
 
 async function more() {
+  const mine = ++turn;
   const choice = Object.fromEntries(new FormData($("choice")));
-  const { total, examples } = await get("api/examples", { ...choice, start: shown, limit: PART });
+  let found;
+  try {
+    found = await get("api/examples", { ...choice, start: shown, limit: PART });
+  } catch (error) {
+    $("count").textContent = error instanceof Refused ? error.message : "The server does not answer. Start it again.";
+    return;
+  }
+  if (turn !== mine) return; // another choice was made meanwhile
+  const { total, examples } = found;
   for (const example of examples) {
     const tiles = element("div", {}, figure(example, null), ...setup.arms.map((_, arm) => figure(example, arm)));
     tiles.className = "tiles";

@@ -1,10 +1,11 @@
 // The review page: which image is shown, and what happens to it.
 
-import { Outbox, get, newKey } from "./api.js";
+import { Outbox, Refused, get, newKey } from "./api.js";
 import { $, kept, setTheme } from "./dom.js";
 import { boxInSight, manualBox, nudged, plain } from "./edits.js";
 import {
-  askName, frameActions, notice, say, showNothing, showProgress, showSaved, watchButtons, watchName,
+  askName, frameActions, notice, returnKeys, say, showNothing, showProgress, showSaved, tell,
+  watchButtons, watchName,
 } from "./frame.js";
 import { clamp, rounded } from "./geometry.js";
 import { watchPointers } from "./gestures.js";
@@ -16,6 +17,7 @@ import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
 
 const KEYBOARD_PAUSE = 500; // milliseconds after the last arrow key until the move is one change
+const RETRY = 1000; // milliseconds until a server that does not answer is asked for the image again
 
 const stage = new Stage($("stage"));
 const layers = new Layers(stage, $("layer"), notice);
@@ -25,8 +27,10 @@ const outbox = new Outbox({ sent, refused, state: showSaved });
 let reviewer = kept("name");
 let setup = null;
 let image = null; // as the server gives it
+let unseen = null; // why the image cannot be seen, if it cannot
 let boxes = []; // as they are now
 let selected = -1;
+let turn = 0; // which call of `open` is the newest
 let pending = null; // the timer of a move by keyboard that is not kept yet
 let progress = { total: 0, done: 0, conflicts: 0, skipped: 0 };
 
@@ -50,7 +54,7 @@ function drawLists() {
 
 async function refreshProgress() {
   progress = await get("api/progress", { ...readFilter($("filter")), status: "any", reviewer });
-  if (queue.at >= queue.items.length) showEnd();
+  if (queue.ended && queue.at >= queue.items.length) showEnd();
   else drawLists();
 }
 
@@ -59,6 +63,7 @@ async function refreshProgress() {
 /** Until the next image is on the screen, no key may decide on it. */
 function leave() {
   keep();
+  turn += 1;
   image = null;
   boxes = [];
   selected = -1;
@@ -66,24 +71,26 @@ function leave() {
 
 async function open(at) {
   leave();
+  const mine = turn;
   queue.at = clamp(at, 0, queue.items.length);
-  const item = queue.current;
-  if (!item) return showEnd();
   let found;
   try {
-    found = await queue.load(item.number);
+    if (!queue.current) await queue.more();
+    found = queue.current && (await queue.load(queue.current.number));
   } catch (error) {
-    if (queue.current !== item) return undefined;
-    queue.forget(item.number);
-    notice(error.message.includes("fetch") ? "The server does not answer. Start it again; the page goes on." : error.message);
-    return undefined;
+    if (turn === mine) fail(error);
+    return;
   }
-  if (queue.current !== item) return undefined; // the reviewer is faster
-  ({ image } = found);
+  if (turn !== mine) return; // the reviewer is faster
+  if (found) show(found);
+  else showEnd();
+}
+
+function show(found) {
+  ({ image, problem: unseen } = found);
   boxes = image.boxes;
   selected = boxes.length === 1 ? 0 : -1;
-  $("empty").hidden = !found.problem;
-  $("empty").textContent = found.problem ?? "";
+  tell(unseen ?? "");
   $("image-name").textContent = image.id;
   stage.fitted = true;
   stage.show(found.picture, { width: image.width, height: image.height }, `Image ${image.id}`);
@@ -92,30 +99,44 @@ async function open(at) {
   drawLists();
   document.body.dataset.image = image.id;
   say(`${image.id}, ${boxes.length} ${boxes.length === 1 ? "box" : "boxes"}, ${image.mine}`);
-  await queue.loadAhead();
-  return undefined;
+  queue.loadAhead()?.catch(() => {}); // it is tried again with the next image
 }
 
-function showEnd() {
-  leave();
+function clear() {
   document.body.dataset.image = "";
-  $("image-name").textContent = "";
+  $("image-name").textContent = queue.current?.id ?? "";
   layers.image = null;
   stage.picture.removeAttribute("src");
   draw();
   drawLists();
+}
+
+function showEnd() {
+  leave();
+  clear();
   showNothing(progress);
 }
 
+/** The image cannot be had: nothing of the one before stays, and a server that is away is asked again. */
+function fail(error) {
+  const away = !(error instanceof Refused);
+  const mine = turn;
+  clear();
+  tell(away ? "The server does not answer. Start it again; the page goes on." : error.message);
+  if (away) setTimeout(() => turn === mine && open(queue.at), RETRY);
+}
+
 async function refilter() {
-  keep();
+  leave();
+  const mine = turn;
   try {
     await queue.restart(readFilter($("filter")));
     await refreshProgress();
-    await open(0);
   } catch (error) {
-    notice(error.message);
+    if (turn === mine) fail(error);
+    return;
   }
+  await open(0);
 }
 
 // ---- changing
@@ -131,7 +152,7 @@ function post(action, more = {}) {
 function commit(changed, at) {
   clearTimeout(pending);
   pending = null;
-  boxes = changed.map(rounded);
+  boxes = changed;
   selected = at;
   image = { ...image, mine: "edited", decision: null };
   post("edit");
@@ -139,13 +160,18 @@ function commit(changed, at) {
   draw();
 }
 
-/** Keep now what was moved by keyboard. */
+/** Keep now what is being dragged, or was moved by keyboard. */
 function keep() {
+  pointers.settle();
   if (pending !== null) commit(boxes, selected);
 }
 
 function decide(action, status) {
   if (!image) return;
+  if (unseen && action === "accept") {
+    notice("Nobody can see this image, so its boxes cannot be accepted. Reject or skip it.");
+    return;
+  }
   keep();
   const before = image.mine;
   post(action);
@@ -160,7 +186,7 @@ function decide(action, status) {
 
 function sent(path, body, shown) {
   if (!shown) {
-    if (path !== "api/changes") say("Nothing more");
+    if (path !== "api/changes") notice(`There is nothing more to ${path.endsWith("undo") ? "undo" : "redo"}.`);
     return;
   }
   queue.update(shown);
@@ -225,7 +251,7 @@ function add() {
 }
 
 function newBox(corners) {
-  return manualBox(corners, { boxes, selected, image });
+  return rounded(manualBox(corners, { boxes, selected, image }));
 }
 
 function arrow(event, direction) {
@@ -233,7 +259,7 @@ function arrow(event, direction) {
     stage.pan(-direction[0] * 40, -direction[1] * 40);
     return;
   }
-  boxes = boxes.map((box, at) => (at === selected ? nudged(box, event, direction, image) : box));
+  boxes = boxes.map((box, at) => (at === selected ? rounded(nudged(box, event, direction, image)) : box));
   draw();
   clearTimeout(pending);
   pending = setTimeout(keep, KEYBOARD_PAUSE);
@@ -272,7 +298,7 @@ const actions = {
   zoomIn: () => zoom(1.25),
   zoomOut: () => zoom(0.8),
   layer: () => layers.next(),
-  name: () => askName(reviewer),
+  name: () => askName(reviewer, setup.reviewers),
   escape: () => {
     pointers.cancel();
     document.activeElement?.blur?.();
@@ -283,10 +309,12 @@ const actions = {
 const pointers = watchPointers(stage, {
   boxes: () => boxes, selected: () => selected, select, newBox, commit,
   ready: () => image !== null,
+  zoomed: () => layers.sharpen(),
   preview: (shown, at) => stage.setBoxes(shown, at),
 });
 
 function listen() {
+  returnKeys();
   watchButtons(actions, stage);
   watchName(() => reviewer, (name) => {
     reviewer = kept("name", name);
@@ -298,7 +326,7 @@ function listen() {
   });
   $("filter").addEventListener("change", refilter);
   $("filter").addEventListener("submit", (event) => event.preventDefault());
-  $("more").addEventListener("click", () => queue.more().then(drawLists));
+  $("more").addEventListener("click", () => queue.more().then(drawLists, (error) => notice(error.message)));
   $("layer").addEventListener("change", () => layers.choose($("layer").value));
   window.addEventListener("pagehide", keep);
   document.addEventListener("visibilitychange", () => document.hidden && keep());
@@ -312,15 +340,15 @@ async function start() {
 
 async function begin() {
   setTheme();
-  fillHelp($("keys"));
   watchKeys(actions);
   listen();
   setup = await get("api/setup");
+  fillHelp($("keys"), setup.classes);
   fillFilter($("filter"), setup);
   layers.offer(setup.maps);
   await outbox.flush();
   if (reviewer) await start();
-  else askName(reviewer);
+  else askName(reviewer, setup.reviewers);
 }
 
 begin().catch((error) => notice(error.message));
