@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from tests.report.comparisons import make_comparison
 from tests.review.browser import CHROMIUM, FLAGS, needs_chromium, serving, wait_until
 
 from lesioncare.errors import DataError, RunError
@@ -117,3 +118,19 @@ def test_the_page_in_the_browser(pair):
         assert len(names) == len(set(names)) > 1
         assert errors == []
         browser.close()
+
+
+def test_of_a_comparison_every_arm_in_the_folds_that_all_have(tmp_path):
+    lacking = [("worse", 1, seed) for seed in (0, 1)]
+    results = Results.of_comparison(make_comparison(tmp_path, lacking=lacking))
+    assert results.names == ("plain", "better", "worse")
+    assert len(results.describe(0)["arms"]) == 3
+    shown = [results.describe(position)["image"] for position in results.order("image")]
+    assert shown
+    assert all(image.startswith("fold0-") for image in shown)
+
+
+def test_a_comparison_without_a_fold_that_all_arms_have_is_refused(tmp_path):
+    lacking = [("worse", fold, seed) for fold in (0, 1) for seed in (0, 1)]
+    with pytest.raises(RunError, match=r"no fold and seed is finished in every arm.*lesioncare compare"):
+        Results.of_comparison(make_comparison(tmp_path, lacking=lacking))

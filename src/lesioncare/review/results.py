@@ -18,6 +18,7 @@ from lesioncare.experiment import Comparison
 from lesioncare.images import read_image
 from lesioncare.overlay import overlay
 from lesioncare.review.pictures import to_jpeg
+from lesioncare.words import distinct_names
 
 Order = Literal["answer", "probability", "energy", "image"]
 _SIDE = 512
@@ -54,9 +55,7 @@ class Results:
     @classmethod
     def of(cls, runs: Sequence[RunResult]) -> Self:
         """Results of runs, the first of which the others are compared with."""
-        names = [run.name for run in runs]
-        twice = [f"{name} ({at})" if names.count(name) > 1 else name for at, name in enumerate(names, 1)]
-        return cls((tuple(runs),), tuple(twice))
+        return cls((tuple(runs),), tuple(distinct_names([run.name for run in runs])))
 
     @classmethod
     def of_comparison(cls, comparison: Comparison) -> Self:
