@@ -62,7 +62,7 @@ function button(text, act) {
 export function showQueue(list, { items, at, onOpen }) {
   const from = Math.max(0, at - 3);
   const rows = items.slice(from, from + 40).map((item, place) => {
-    const name = element("span", { text: item.id });
+    const name = element("span", { text: item.id.split("/").at(-1), title: item.id }); // folders leave it no room
     const state = element("span", { text: WORDS[item.status] || item.trust.toFixed(2) });
     state.className = "state";
     const open = element("button", { type: "button" }, name, state);
