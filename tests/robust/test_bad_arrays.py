@@ -37,6 +37,7 @@ def mixed(labels):
         lambda: guided(torch.tensor([0, 1]), masks=torch.tensor(0.5)),
         lambda: Regions.from_masks(torch.zeros(2, 1, 0), (2, 2)),
         lambda: assign_folds(np.zeros(3), np.float32(1), n_folds=2, seed=0),
+        lambda: assign_folds(np.zeros(0), np.zeros(0), n_folds=2, seed=0),
         lambda: assign_folds(np.zeros((2, 2)), np.zeros((2, 2)), n_folds=2, seed=0),
         lambda: LDAMLoss([9, 5, 2, 1])(LOGITS, torch.tensor([0, 1, 2])),
         lambda: FocalLoss()(LOGITS, torch.tensor([0, 1, 3])),

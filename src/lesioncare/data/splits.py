@@ -51,7 +51,7 @@ def assign_folds(labels: npt.ArrayLike, groups: npt.ArrayLike, *, n_folds: int, 
 
     Raises:
         ConfigError: fewer than two folds.
-        DataError: a class is in fewer groups than there are folds, or the shapes disagree.
+        DataError: there is no image, a class is in fewer groups than there are folds, or the shapes disagree.
     """
     if n_folds < 2:
         raise ConfigError(f"folds: there must be at least 2, but got {n_folds}.")
@@ -60,6 +60,8 @@ def assign_folds(labels: npt.ArrayLike, groups: npt.ArrayLike, *, n_folds: int, 
         raise DataError(
             f"folds: labels and groups must be of one length [n], but have {labels.shape} and {groups.shape}."
         )
+    if not len(labels):
+        raise DataError("folds: there is no image to deal.")
     _refuse_few_groups(labels, groups, {value: str(value) for value in np.unique(labels)}, n_folds)
     return _deal(labels, groups, n_folds, seed)
 
