@@ -270,6 +270,13 @@ def test_a_class_that_there_is_not_is_refused(build, batch, wrong):
         build()(batch[0], target)
 
 
+@every_loss
+@pytest.mark.parametrize("shape", [(), (12,), (12, 0), (12, 4, 2)])
+def test_logits_are_a_row_of_classes_for_each_image(build, batch, shape):
+    with pytest.raises(DataError, match=r"logits of shape \[N, C\]"):
+        build()(torch.zeros(shape), batch[1])
+
+
 def test_defaults_are_those_that_the_help_names(batch):
     assert LDAMLoss(COUNTS)(*batch) == LDAMLoss(COUNTS, 2.0, 1.0)(*batch)
     assert FocalLoss()(*batch) == FocalLoss(2.0)(*batch)
