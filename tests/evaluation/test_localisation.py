@@ -130,3 +130,20 @@ def test_shapes_and_sigma_are_checked():
             call()
     with pytest.raises(DataError, match="sigma"):
         centre_energy(one, one, sigma=0)
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 2), (2, 2, 0), (2, 4), (4,), ()])
+def test_maps_without_cells_are_refused(shape):
+    empty = torch.zeros(shape)
+    for measure in (energy_in_box, pointing_hit):
+        with pytest.raises(DataError, match="with cells"):
+            measure(empty, empty, empty)
+    for measure in (area_share, centre_energy):
+        with pytest.raises(DataError, match="with cells"):
+            measure(empty, empty)
+
+
+def test_no_map_has_no_measure():
+    none = torch.zeros(0, 2, 2)
+    assert energy_in_box(none, none, none).shape == pointing_hit(none, none, none).shape == (0,)
+    assert area_share(none, none).shape == centre_energy(none, none).shape == (0,)

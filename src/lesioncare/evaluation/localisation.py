@@ -91,6 +91,7 @@ def centre_energy(inside: Tensor, outside: Tensor, sigma: float = 0.25) -> Tenso
     """
     if not sigma > 0:
         raise DataError(f"the centre map's sigma must be above 0, but is {sigma}.")
+    _check_shapes(inside, inside, outside)
     rows, columns = (
         torch.exp(-(((torch.arange(n, device=inside.device) + 0.5) / n - 0.5) ** 2) / (2 * sigma**2))
         for n in inside.shape[-2:]
@@ -100,10 +101,16 @@ def centre_energy(inside: Tensor, outside: Tensor, sigma: float = 0.25) -> Tenso
 
 def _cover(cam: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
     """Share of each cell that the boxes cover, [N, h, w]; 0 for a cell without area."""
-    if cam.ndim != 3 or not cam.shape == inside.shape == outside.shape:
-        shapes = f"{tuple(cam.shape)}, {tuple(inside.shape)} and {tuple(outside.shape)}"
-        raise DataError(f"map, inside and outside must have one shape [N, h, w], but got {shapes}.")
+    _check_shapes(cam, inside, outside)
     return torch.nan_to_num(inside.float() / (inside.float() + outside.float()), nan=0.0)
+
+
+def _check_shapes(cam: Tensor, inside: Tensor, outside: Tensor) -> None:
+    if cam.ndim != 3 or 0 in cam.shape[1:] or not cam.shape == inside.shape == outside.shape:
+        shapes = f"{tuple(cam.shape)}, {tuple(inside.shape)} and {tuple(outside.shape)}"
+        raise DataError(
+            f"map, inside and outside must have one shape [N, h, w] with cells, but got {shapes}."
+        )
 
 
 def _where_boxed(values: Tensor, cover: Tensor) -> Tensor:
