@@ -272,3 +272,14 @@ def test_the_sentence_of_one_number():
         Interval("rare_recall", 0.41, 0.33, 0.5, 9, 5).sentence() == f"Rare recall: 41.0 %; {few_groups(5)}."
     )
     assert "the smallest class tested has 5 lesions or patients, and 6 are needed" in few_groups(5)
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_energy_is_compared_on_the_images_where_both_have_it(arms, lacking):
+    gone = np.arange(200) % 3 == 0
+    masked = [replace(one, energy=np.where(gone, np.nan, one.energy)) for one in arms]
+    given = [masked[side] if side == lacking else arms[side] for side in (0, 1)]
+    found, expected = (
+        compare(*pair, RARE, COUNTS, n_resamples=100)["energy:rare"].to_dict() for pair in (given, masked)
+    )
+    assert found == pytest.approx(expected)
