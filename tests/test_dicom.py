@@ -199,3 +199,19 @@ def test_files_without_a_suffix_are_known_by_their_header(save):
 def test_the_patient_is_read_for_groups_only(save):
     assert dicom_patient(save(RAMP)) == "MRN-4711"
     assert dicom_patient(save(RAMP, PatientID="")) is None
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom's own, of what it finds odd and reads all the same
+@pytest.mark.parametrize("value", [0x00, 0x01, 0xFF])
+def test_any_damaged_byte_gives_an_image_or_one_error(save, value):
+    path, told = save(RAMP, WindowCenter=200, WindowWidth=201), []
+    content = path.read_bytes()
+    for place in range(128, len(content) - RAMP.nbytes):
+        path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
+        for read in (read_image, image_size, dicom_patient):
+            try:
+                read(path)
+            except DataError as error:
+                told.append(str(error))
+    assert len(told) > 50
+    assert all("a.dcm" in message and "4711" not in message for message in told)

@@ -33,6 +33,12 @@ _FRAME_GROUPS = {
 __all__ = ["DICOM_SUFFIXES", "dicom_patient", "dicom_size", "is_dicom", "read_dicom"]
 
 
+def _damage() -> tuple[type[Exception], ...]:
+    from pydicom.errors import BytesLengthException  # noqa: PLC0415  asked for once pydicom is there
+
+    return (*_DAMAGE, BytesLengthException)
+
+
 def is_dicom(path: Path) -> bool:
     """Whether a file is DICOM, by its suffix or by the mark in its header."""
     if path.suffix.lower() in DICOM_SUFFIXES:
@@ -70,7 +76,9 @@ def read_dicom(path: Path, max_pixels: int) -> npt.NDArray[np.uint8]:
         grey = int(dataset.SamplesPerPixel) == 1 and dataset.PhotometricInterpretation != "PALETTE COLOR"
         scaled = 255 * _grey(dataset) if grey else _colour(dataset)
         image: npt.NDArray[np.uint8] = scaled.round().astype(np.uint8)
-    except _DAMAGE as error:
+        if image.shape[:2] != (dataset.Rows, dataset.Columns) or image.ndim != (2 if grey else 3):
+            raise ValueError("there are more pixels than the header says")
+    except _damage() as error:
         raise DataError(
             f"{path}: the image cannot be decoded ({_reason(error)}). Replace the file."
         ) from error
@@ -92,9 +100,13 @@ def dicom_patient(path: Path) -> str | None:
     """The patient's id as the header has it, None where it has none. Never write it anywhere: hash it.
 
     Raises:
-        DataError: the file is missing or no DICOM.
+        DataError: the file is missing or no DICOM, or its patient's id is damaged.
     """
-    return str(_open(path, pixels=False).get("PatientID", "") or "").strip() or None
+    header = _open(path, pixels=False)
+    try:
+        return str(header.get("PatientID", "") or "").strip() or None
+    except _damage() as error:  # a value is parsed when it is first asked for
+        raise DataError(f"{path}: the patient's id cannot be read. Replace the file.") from error
 
 
 def _open(path: Path, *, pixels: bool) -> "Dataset":
@@ -105,7 +117,7 @@ def _open(path: Path, *, pixels: bool) -> "Dataset":
         return dcmread(path, stop_before_pixels=not pixels)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image file.") from error
-    except (InvalidDicomError, *_DAMAGE) as error:
+    except (InvalidDicomError, *_damage()) as error:
         raise DataError(f"{path}: not a readable DICOM file. Replace the file.") from error
 
 
@@ -113,7 +125,7 @@ def _check_image(dataset: "Dataset", path: Path, max_pixels: int) -> None:
     try:
         frames = int(dataset.get("NumberOfFrames", 1) or 1)
         width, height = int(dataset.Columns), int(dataset.Rows)
-    except _DAMAGE as error:
+    except _damage() as error:
         raise DataError(f"{path}: a DICOM file without an image. Leave it out.") from error
     if frames > 1:
         raise DataError(
