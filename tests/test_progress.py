@@ -41,6 +41,15 @@ def test_the_lines_of_short_steps_are_few(monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines() == told
 
 
+def test_what_was_begun_is_seen_to_end(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "LINES", progress.PlainLines())
+    for _ in progress.track(range(5), "First", "batches"):
+        now[0] += 3
+    assert capsys.readouterr().out.splitlines() == [f"First: {done} of 5 batches" for done in (1, 5)]
+
+
 def test_a_terminal_gets_a_bar_and_no_lines(every_line, monkeypatch):
     out, err = Terminal(), Terminal()
     monkeypatch.setattr(sys, "stdout", out)

@@ -18,19 +18,20 @@ T = TypeVar("T")
 
 
 class PlainLines:
-    """Writes lines to stdout, each at least `INTERVAL` seconds after the one before."""
+    """Writes lines to stdout, each at least `INTERVAL` seconds after the one before, but for an end."""
 
     def __init__(self) -> None:
         self._last = -math.inf
 
-    def tell(self, line: str) -> None:
-        """Write a line, if it is time for one; the first always is."""
+    def tell(self, line: str, *, at_once: bool = False) -> bool:
+        """Write a line if it is time for one (the first always is), or at once; say whether it was."""
         now = time.monotonic()
-        if now - self._last < INTERVAL:
-            return
+        if now - self._last < INTERVAL and not at_once:
+            return False
         self._last = now
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+        return True
 
 
 LINES = PlainLines()
@@ -57,12 +58,13 @@ def counting(title: str, total: int | None, unit: str) -> Iterator[Callable[[int
 
             yield advance
     else:
-        done = 0
+        done, begun = 0, False
 
         def tell(more: int) -> None:
-            nonlocal done
+            nonlocal done, begun
             done += more
-            LINES.tell(f"{title}: {done}{'' if total is None else f' of {total}'} {unit}")
+            line = f"{title}: {done}{'' if total is None else f' of {total}'} {unit}"
+            begun |= LINES.tell(line, at_once=begun and done == total)  # what was begun is seen to end
 
         yield tell
 

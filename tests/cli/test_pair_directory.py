@@ -46,3 +46,14 @@ def test_a_run_given_twice_is_refused(run, finished, tmp_path, monkeypatch, comm
     code, _, error = run(command, "pair", "pair/../pair/with")
     assert code == 2
     assert "pair/../pair/with: is given twice. Give each run once." in " ".join(error.split())
+
+
+@pytest.mark.parametrize("command", ["report", "evaluate", "audit"])
+def test_a_training_that_was_stopped_is_said_to_be_so(run, finished, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished, "pair/without")
+    Path("pair/without/result.json").unlink()
+    code, _, error = run(command, "pair")
+    assert code == 2
+    told = "pair: is not the directory of one run. Its training was stopped before a run was finished."
+    assert f"{told} Give the same train command again." in " ".join(error.split())

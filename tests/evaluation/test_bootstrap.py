@@ -199,7 +199,7 @@ def test_a_group_of_two_classes_is_drawn_as_one(make):
         (
             Difference("energy:rare", 0.5, 0.7, 0.2, 0.1, 0.3, 9, 3),
             "Energy in the box of the rare classes: 50.0 and 70.0 %; "
-            "no interval: the smallest class tested has 3 lesions or patients, and 6 are needed.",
+            "no interval: the images with a box and a map show 3 lesions or patients, and 6 are needed.",
         ),
         (
             Difference("balanced_accuracy_adjusted", 0.5, 0.51, 0.01, 0.0002, 0.0198, 90, 40),
@@ -270,6 +270,10 @@ def test_the_sentence_of_one_number():
     )
     assert (
         Interval("rare_recall", 0.41, 0.33, 0.5, 9, 5).sentence() == f"Rare recall: 41.0 %; {few_groups(5)}."
+    )
+    energy = Interval("energy:rare", 0.41, 0.33, 0.5, 9, 5).sentence()
+    assert (
+        "no interval: the images with a box and a map show 5 lesions or patients, and 6 are needed" in energy
     )
     assert "the smallest class tested has 5 lesions or patients, and 6 are needed" in few_groups(5)
 

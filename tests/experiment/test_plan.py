@@ -44,6 +44,12 @@ def test_a_short_name_that_is_none_is_explained(name, said):
         short_arm(name)
 
 
+@pytest.mark.parametrize("table", [True, 3, ["a.csv"], {"file": "a.csv"}])
+def test_a_table_is_a_path(settings, table):
+    with pytest.raises(ConfigError, match="table"):
+        ComparisonConfig.build(settings(table=table))
+
+
 def test_all_arms_have_the_same_folds_seeds_and_options(settings):
     plan = ComparisonConfig.build(settings(arms="ce,care", seeds=2))
     assert [(cell.arm, cell.fold, cell.seed) for cell in plan.cells[:4]] == [
@@ -145,7 +151,10 @@ def test_an_arm_changes_options_of_its_own(settings):
         ({"folds": "a"}, "folds: needs a number, or several"),
         ({"folds": "1,1"}, "numbers that differ"),
         ({"folds": 1}, "--folds"),
-        ({"seeds": 0}, "at least one"),
+        ({"seeds": 0}, "1 to 1000 of them"),
+        ({"seeds": 10**30}, "needs a number"),
+        ({"seeds": 10**9 - 1}, "1 to 1000 of them"),
+        ({"folds": 10**9 - 1}, "1 to 1000 of them"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_trained(settings, changed, said):

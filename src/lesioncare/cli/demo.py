@@ -10,8 +10,8 @@ from lesioncare.cli.stopping import GOES_ON, when_stopped
 __all__ = ["demo"]
 
 _MARKER = (
-    "Two of the rare kinds of lesion have a coloured marker on the skin in nearly all training images, and "
-    "in no test image: a network that has learnt the marker misses them here."
+    "Each of the three rare kinds of lesion has a coloured marker on the skin in nearly all training images, "
+    "and in no test image: a network that has learnt the marker misses them here."
 )
 EXAMPLES = (
     "[bold]Examples[/bold]\n\nlesioncare demo\n\nlesioncare demo --output /tmp/lesioncare-demo --seed 1"
@@ -26,8 +26,8 @@ def demo(
 ) -> None:
     """Show what attention to lesions does, on images that the program draws itself.
 
-    Two rare kinds of lesion come with a coloured marker on the skin in nearly all training images, and
-    without it in the test images: a network that learns the marker misses the disease. A small network is
+    The three rare kinds of lesion come with a coloured marker on the skin in nearly all training images,
+    and without it in the test images: a network that learns the marker misses the disease. A small network is
     trained without and with attention to the lesions' boxes, from random weights, on the CPU.
     """
     when_stopped(GOES_ON)

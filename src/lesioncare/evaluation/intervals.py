@@ -49,7 +49,9 @@ class Interval:
     def sentence(self) -> str:
         """In words: "Rare recall: 41.0 % (95 % interval 33.0 to 50.0)."."""
         if self.n_groups < MIN_GROUPS:
-            return f"{title(self.metric)}: {100 * self.value:.1f} %; {few_groups(self.n_groups)}."
+            return (
+                f"{title(self.metric)}: {100 * self.value:.1f} %; {few_groups(self.n_groups, self.metric)}."
+            )
         bounds = f"95 % interval {100 * self.low:.1f} to {100 * self.high:.1f}"
         return f"{title(self.metric)}: {100 * self.value:.1f} % ({bounds})."
 
@@ -96,7 +98,8 @@ class Difference:
         """In words: "Rare recall rose from 41.0 to 52.0 % (+11.0 points, 95 % interval +3.0 to +19.0)."."""
         metric = title(self.metric)
         if self.n_groups < MIN_GROUPS:
-            return f"{metric}: {100 * self.a:.1f} and {100 * self.b:.1f} %; {few_groups(self.n_groups)}."
+            why = few_groups(self.n_groups, self.metric)
+            return f"{metric}: {100 * self.a:.1f} and {100 * self.b:.1f} %; {why}."
         # A bound that excludes 0 must not be printed as 0.0.
         nearest = 100 * min(abs(self.low), abs(self.high)) if self.excludes_zero else 100.0
         digits = 1 if nearest >= 0.05 else 2 if nearest >= 0.005 else 3
@@ -117,10 +120,15 @@ class Difference:
         return asdict(self) | {"shown": self.shown}
 
 
-def few_groups(n_groups: int) -> str:
-    """Why there is no interval, in words."""
+def few_groups(n_groups: int, metric: str = "") -> str:
+    """Why there is no interval, in words; an energy rests on the images that have boxes and a map."""
     lesions = several(n_groups, "lesion or patient", "lesions or patients")
-    return f"no interval: the smallest class tested has {lesions}, and {MIN_GROUPS} are needed"
+    have = (
+        "the images with a box and a map show"
+        if metric.startswith("energy")
+        else "the smallest class tested has"
+    )
+    return f"no interval: {have} {lesions}, and {MIN_GROUPS} are needed"
 
 
 def title(metric: str) -> str:

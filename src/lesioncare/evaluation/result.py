@@ -208,7 +208,10 @@ def runs_inside(directory: Path) -> str:
     runs = [run for run in runs if any((run / name).exists() for name in ("config.json", "result.json"))]
     if not runs:
         return ""
-    return f"It holds {'two' if len(runs) > 1 else 'one'}: give {' or '.join(map(str, runs))}."
+    finished = [run for run in runs if (run / "result.json").exists()]
+    if not finished:
+        return "Its training was stopped before a run was finished. Give the same train command again."
+    return f"It holds {'two' if len(finished) > 1 else 'one'}: give {' or '.join(map(str, finished))}."
 
 
 def _npz(maps: NDArray[np.float16]) -> bytes:

@@ -21,6 +21,9 @@ __all__ = ["Cell", "ComparisonConfig", "read_plan"]
 
 _SHORT = {"table": "table", "images": "image_root", "boxes": "box_file"}
 """Option of the file -> field of the data's options."""
+_MOST = 1000
+"""Folds or seeds: more would be a slip of the hand, and take years."""
+_DIGITS = 9
 _TOP = (*_SHORT, "arms", "folds", "seeds", *PARTS)
 _ARM = ("attention", "remedy", "model", "boxes", "schedule")
 _ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+=,()-]*")
@@ -242,7 +245,10 @@ def _judging(data: Mapping[str, Any]) -> object:
     """All arms are judged by the same boxes: those of the comparison, where it has any."""
     if data.get("box_file") is not None:
         return data["box_file"]
-    named = data.get("box_columns") or Columns.guess(read_header(Path(data["table"]))).box
+    table = data["table"]
+    if not isinstance(table, str | Path):
+        raise ConfigError(f"table: needs the path of a file, not {table!r}.")
+    named = data.get("box_columns") or Columns.guess(read_header(Path(table))).box
     return "same" if named is None else "table"
 
 
@@ -268,7 +274,7 @@ def _folds(given: object, data: dict[str, Any]) -> tuple[int, ...]:
     if of:
         number = _whole(of, "folds")
     elif "," not in which:
-        number = _whole(which, "folds")
+        number = _count(which, "folds")
         which = ",".join(map(str, range(number)))
     data["folds"] = number
     folds = _distinct(which, "folds")
@@ -284,10 +290,7 @@ def _seeds(given: object) -> tuple[int, ...]:
     text = ",".join(map(str, given)) + "," if isinstance(given, list | tuple) else str(given)
     if "," in text:
         return _distinct(text, "seeds")
-    number = _whole(text, "seeds")
-    if number < 1:
-        raise ConfigError("seeds: there must be at least one.")
-    return tuple(range(number))
+    return tuple(range(_count(text, "seeds")))
 
 
 def _distinct(text: str, what: str) -> tuple[int, ...]:
@@ -297,8 +300,15 @@ def _distinct(text: str, what: str) -> tuple[int, ...]:
     return numbers
 
 
+def _count(word: str, what: str) -> int:
+    number = _whole(word, what)
+    if not 1 <= number <= _MOST:
+        raise ConfigError(f"{what}: needs 1 to {_MOST} of them, but got {number}.")
+    return number
+
+
 def _whole(word: str, what: str) -> int:
-    if not word.strip().isdecimal():
+    if not word.strip().isdecimal() or len(word.strip()) > _DIGITS:
         raise ConfigError(f"{what}: needs a number, or several as in 0,1, but got {word!r}.")
     return int(word)
 

@@ -23,13 +23,18 @@ class EpochBar(TQDMProgressBar):
 class EpochLines(Callback):
     """A line as an epoch ends, with the numbers that the bar shows; not after each, where they are short."""
 
+    def __init__(self) -> None:
+        self._begun = False
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Say which epoch ended, of how many."""
         if trainer.is_global_zero:
             numbers = [
                 f"{name} {float(value):.3f}" for name, value in sorted(trainer.progress_bar_metrics.items())
             ]
-            LINES.tell(f"{_epoch(trainer)}: {', '.join(numbers)}" if numbers else _epoch(trainer))
+            line = f"{_epoch(trainer)}: {', '.join(numbers)}" if numbers else _epoch(trainer)
+            last = trainer.current_epoch + 1 == trainer.max_epochs
+            self._begun |= LINES.tell(line, at_once=self._begun and last)
 
 
 class EpochProgress(NamedTuple):
