@@ -34,9 +34,9 @@ __all__ = ["DICOM_SUFFIXES", "dicom_patient", "dicom_size", "is_dicom", "read_di
 
 
 def _damage() -> tuple[type[Exception], ...]:
-    from pydicom.errors import BytesLengthException  # noqa: PLC0415  asked for once pydicom is there
+    from pydicom.errors import BytesLengthException, InvalidDicomError  # noqa: PLC0415  pydicom is there by now
 
-    return (*_DAMAGE, BytesLengthException)
+    return (*_DAMAGE, BytesLengthException, InvalidDicomError)
 
 
 def is_dicom(path: Path) -> bool:
@@ -111,13 +111,12 @@ def dicom_patient(path: Path) -> str | None:
 
 def _open(path: Path, *, pixels: bool) -> "Dataset":
     from pydicom import dcmread  # noqa: PLC0415  slow to load, and most images are no DICOM
-    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
 
     try:
         return dcmread(path, stop_before_pixels=not pixels)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image file.") from error
-    except (InvalidDicomError, *_damage()) as error:
+    except _damage() as error:
         raise DataError(f"{path}: not a readable DICOM file. Replace the file.") from error
 
 
