@@ -31,3 +31,17 @@ def test_named_classes_come_in_the_order_of_the_counts():
 def test_unknown_names_are_refused_with_the_choices():
     with pytest.raises(ConfigError, match=r"'DFF'.*'NV', 'DF', 'MEL', 'VASC'"):
         rare_classes(COUNTS, ["DFF", "NV"])
+
+
+def test_a_misspelt_name_is_met_with_the_one_that_was_meant():
+    with pytest.raises(
+        ConfigError, match=r"'DFF'. Did you mean 'DF'\? Choose 'auto' or from 'NV', 'DF', 'MEL'"
+    ):
+        rare_classes({"NV": 90, "DF": 5, "MEL": 30}, ["DFF"])
+
+
+def test_of_very_many_classes_a_message_names_some():
+    with pytest.raises(ConfigError) as caught:
+        rare_classes({f"class {number}": 1 for number in range(1000)}, ["something else"])
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).endswith("'class 19', and 980 more.")

@@ -5,6 +5,7 @@ A file's name tells what it is made of, so that images that were changed are mad
 """
 
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -197,7 +198,9 @@ def _blocks(
 def _make(source: FilePixels, missing: Sequence[tuple[Path, npt.NDArray[np.int64]]]) -> None:
     images = sum(len(block) for _, block in missing)
     kind = _kind(source.size)
-    title = f"Keeping images ({images * kind.itemsize / 1e9:.2f} GB)"
+    megabytes = images * kind.itemsize / 1e6
+    size = f"{megabytes / 1e3:.1f} GB" if megabytes >= 1e3 else f"{math.ceil(megabytes)} MB"
+    title = f"Keeping images ({size})"
     with (
         ThreadPoolExecutor(usable_cores()) as pool,
         counting(title, images, "images") as advance,
