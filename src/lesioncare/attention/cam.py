@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lesioncare.errors import ModelError
+from lesioncare.tensors import at_least_float32
 
 Gradient = Literal["full", "half"]
 Method = Literal["grad-cam", "layer-cam"]
@@ -52,7 +53,7 @@ def closed_form_cam(
     Returns:
         M, [B, h, w], in float32 or the features' wider type.
     """
-    features = _at_least_float32(features)
+    features = at_least_float32(features)
     # Not weight[target]: with several threads its backward adds up the images of a class in any order.
     rows = functional.embedding(target, weight.flatten(1)).to(features.dtype)  # [B, K]
     if rival is not None:
@@ -126,7 +127,7 @@ def head_gradient_cams(
         raise ModelError(f"The logits do not depend on the target layer's output ({error}).") from error
     cams = []
     for layer, grad in zip(features, grads, strict=True):
-        chosen = _at_least_float32(layer.index_select(0, rows))
+        chosen = at_least_float32(layer.index_select(0, rows))
         cams.append(_weighted(chosen, grad.index_select(0, rows).to(chosen.dtype) / scale, method))
     return cams
 
@@ -136,7 +137,3 @@ def _weighted(features: Tensor, grad: Tensor, method: Method) -> Tensor:
     if method == "layer-cam":
         return (grad.relu() * features).sum(dim=1).relu()
     return torch.einsum("bk,bkhw->bhw", grad.mean((2, 3)), features)
-
-
-def _at_least_float32(tensor: Tensor) -> Tensor:
-    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()

@@ -14,11 +14,10 @@ from torch import Tensor
 
 from lesioncare.attention.regions import Regions, Resolution, clip
 from lesioncare.errors import DataError
+from lesioncare.tensors import INTEGERS
 
 Key = tuple[int, int]
 """An image's place in the batch and a class; -1 for the class of its one label."""
-
-_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 __all__ = ["Guided", "guided_by_boxes", "guided_by_masks", "positive_labels"]
 
@@ -165,7 +164,7 @@ def positive_labels(target: Tensor, logits: Tensor) -> Tensor | None:
     Raises:
         DataError: the target is neither integers [N] nor zeros and ones [N, C].
     """
-    if target.ndim == 1 and target.dtype in _INTEGERS:
+    if target.ndim == 1 and target.dtype in INTEGERS:
         _check_length("target", len(target), len(logits))
         return None
     if target.shape != logits.shape:

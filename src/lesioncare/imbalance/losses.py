@@ -20,10 +20,10 @@ from torch.nn import functional
 
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.imbalance.weights import checked_counts
+from lesioncare.tensors import INTEGERS, at_least_float32
 
 Counts = Sequence[int] | Tensor
 Reduction = Literal["mean", "none"]
-_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 __all__ = [
     "BalancedSoftmaxLoss",
@@ -72,7 +72,7 @@ class ClassificationLoss(nn.Module):
         """
         target = _checked(logits, target)
         self._check_classes(logits)
-        losses = self.per_class(_at_least_float32(logits))
+        losses = self.per_class(at_least_float32(logits))
         hard = target.ndim == 1
         each = losses.gather(1, target[:, None]).squeeze(1) if hard else (target * losses).sum(1)
         return each.mean() if self.reduction == "mean" else each
@@ -105,7 +105,7 @@ class CrossEntropyLoss(ClassificationLoss):
         """Give the loss of a batch; torch's own function does it."""
         target = _checked(logits, target)
         return functional.cross_entropy(
-            _at_least_float32(logits), target, label_smoothing=self.smoothing, reduction=self.reduction
+            at_least_float32(logits), target, label_smoothing=self.smoothing, reduction=self.reduction
         )
 
 
@@ -327,7 +327,7 @@ def _checked(logits: Tensor, target: Tensor) -> Tensor:
     """The target, classes as int64."""
     if logits.ndim != 2 or not logits.shape[1]:
         raise DataError(f"Expected logits of shape [N, C], but got {list(logits.shape)}.")
-    classes = target.ndim == 1 and len(target) == len(logits) and target.dtype in _INTEGERS
+    classes = target.ndim == 1 and len(target) == len(logits) and target.dtype in INTEGERS
     if not classes and not (target.shape == logits.shape and target.is_floating_point()):
         raise DataError(
             "Expected a target of integers [N] or of shares [N, C], but got "
@@ -341,7 +341,3 @@ def _checked(logits: Tensor, target: Tensor) -> Tensor:
 
 def _within(target: Tensor, classes: int) -> bool:
     return int(target.min()) >= 0 and int(target.max()) < classes
-
-
-def _at_least_float32(tensor: Tensor) -> Tensor:
-    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
