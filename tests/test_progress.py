@@ -16,6 +16,15 @@ def every_line(monkeypatch):
     monkeypatch.setattr(progress, "INTERVAL", 0.0)
 
 
+@pytest.fixture
+def now(monkeypatch):
+    """Lines that nothing was written to yet, by a clock that the test sets: its only element, in seconds."""
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress, "LINES", progress.PlainLines())
+    return clock
+
+
 def test_a_pipe_gets_plain_lines(every_line, capsys):
     assert list(progress.track("abc", "Reading", "letters")) == ["a", "b", "c"]
     printed = capsys.readouterr()
@@ -28,10 +37,7 @@ def test_where_nobody_knows_how_much_there_is_only_what_is_done_is_told(every_li
     assert capsys.readouterr().out == "Reading: 1 letters\nReading: 2 letters\n"
 
 
-def test_the_lines_of_short_steps_are_few(monkeypatch, capsys):
-    now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(progress, "LINES", progress.PlainLines())
+def test_the_lines_of_short_steps_are_few(now, capsys):
     for _ in progress.track(range(10), "First", "batches"):
         now[0] += 4
     for _ in progress.track(range(2), "Second", "batches"):
@@ -41,10 +47,7 @@ def test_the_lines_of_short_steps_are_few(monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines() == told
 
 
-def test_what_was_begun_is_seen_to_end(monkeypatch, capsys):
-    now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(progress, "LINES", progress.PlainLines())
+def test_what_was_begun_is_seen_to_end(now, capsys):
     for _ in progress.track(range(5), "First", "batches"):
         now[0] += 3
     assert capsys.readouterr().out.splitlines() == [f"First: {done} of 5 batches" for done in (1, 5)]

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["INTERVAL", "LINES", "PlainLines", "counting", "track"]
+__all__ = ["INTERVAL", "LINES", "PlainLines", "Work", "counting", "track"]
 
 INTERVAL = 10.0
 """Seconds between two lines, of all work together: steps may be as short as a blink, and as many as cells."""
@@ -32,6 +32,17 @@ class PlainLines:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
         return True
+
+
+class Work:
+    """One piece of work among those that share lines: what is begun to be told is told to its end."""
+
+    def __init__(self, lines: PlainLines) -> None:
+        self._lines, self._begun = lines, False
+
+    def tell(self, line: str, *, last: bool) -> None:
+        """Write a line if it is time for one; the last at once, if one was written before."""
+        self._begun |= self._lines.tell(line, at_once=last and self._begun)
 
 
 LINES = PlainLines()
@@ -58,13 +69,13 @@ def counting(title: str, total: int | None, unit: str) -> Iterator[Callable[[int
 
             yield advance
     else:
-        done, begun = 0, False
+        done, work = 0, Work(LINES)
 
         def tell(more: int) -> None:
-            nonlocal done, begun
+            nonlocal done
             done += more
             line = f"{title}: {done}{'' if total is None else f' of {total}'} {unit}"
-            begun |= LINES.tell(line, at_once=begun and done == total)  # what was begun is seen to end
+            work.tell(line, last=done == total)
 
         yield tell
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 
-from lesioncare.progress import LINES
+from lesioncare.progress import LINES, Work
 
 __all__ = ["EpochBar", "EpochLines", "EpochProgress", "epoch_progress"]
 
@@ -24,7 +24,7 @@ class EpochLines(Callback):
     """A line as an epoch ends, with the numbers that the bar shows; not after each, where they are short."""
 
     def __init__(self) -> None:
-        self._begun = False
+        self._work = Work(LINES)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Say which epoch ended, of how many."""
@@ -33,8 +33,7 @@ class EpochLines(Callback):
                 f"{name} {float(value):.3f}" for name, value in sorted(trainer.progress_bar_metrics.items())
             ]
             line = f"{_epoch(trainer)}: {', '.join(numbers)}" if numbers else _epoch(trainer)
-            last = trainer.current_epoch + 1 == trainer.max_epochs
-            self._begun |= LINES.tell(line, at_once=self._begun and last)
+            self._work.tell(line, last=trainer.current_epoch + 1 == trainer.max_epochs)
 
 
 class EpochProgress(NamedTuple):
