@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lesioncare.boxes.boxset import check_name
 from lesioncare.errors import LesionCareError
-from lesioncare.review.events import MAX_BOXES_OF_IMAGE, boxes_from_json
+from lesioncare.review.events import MAX_BOXES_OF_IMAGE, ChangeAction, boxes_from_json
 from lesioncare.review.page import page_files
 from lesioncare.review.pictures import Pictures
 from lesioncare.review.reviewing import Change, Review, Wanted
@@ -37,7 +37,7 @@ class ChangeIn(_Strict):
     key: Key
     reviewer: Reviewer
     image: Number
-    action: Literal["edit", "accept", "reject", "skip", "reopen", "resolve"]
+    action: ChangeAction
     boxes: list[dict[str, Any]] = Field(max_length=MAX_BOXES_OF_IMAGE)
     seen: list[Number] = Field(default=[], max_length=1000)
     decision: Literal["accepted", "rejected"] | None = None

@@ -13,13 +13,16 @@ from lesioncare.errors import DataError
 Decision = Literal["accepted", "rejected", "skipped"]
 """Accepted: the boxes, as they are now, are right. Rejected: they are wrong, and the image is left out.
 Skipped: to be looked at later."""
-Action = Literal["edit", "accept", "reject", "skip", "reopen", "undo", "redo", "resolve"]
+ChangeAction = Literal["edit", "accept", "reject", "skip", "reopen", "resolve"]
+"""What a reviewer does to an image."""
+Action = Literal[ChangeAction, "undo", "redo"]
 MAX_BOXES_OF_IMAGE = 500
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 __all__ = [
     "MAX_BOXES_OF_IMAGE",
     "Action",
+    "ChangeAction",
     "Decision",
     "Event",
     "Opinion",

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from lesioncare.boxes import Box
 from lesioncare.errors import ReviewError
-from lesioncare.review.events import Action, Decision, Event, Opinion, box_to_json
+from lesioncare.review.events import ChangeAction, Decision, Event, Opinion, box_to_json
 from lesioncare.review.state import State, Status
 from lesioncare.review.store import Filter, Record, Store
 
 Wanted = Literal["todo", "any", "open", "edited", "accepted", "rejected", "skipped", "conflict"]
-_DECISIONS: dict[Action, Decision] = {"accept": "accepted", "reject": "rejected", "skip": "skipped"}
+_DECISIONS: dict[ChangeAction, Decision] = {"accept": "accepted", "reject": "rejected", "skip": "skipped"}
 _DECIDED: tuple[Status, ...] = ("accepted", "rejected")
 _PART = 500
 
@@ -38,7 +38,7 @@ class Change:
     key: str
     reviewer: str
     image: int
-    action: Action
+    action: ChangeAction
     boxes: tuple[Box, ...]
     seen: tuple[int, ...] = ()
     decision: Decision | None = None
