@@ -1,6 +1,6 @@
 // New boxes, and boxes moved by keyboard.
 
-import { clamp, moved, resized } from "./geometry.js";
+import { clamp, moved, resized, rounded } from "./geometry.js";
 
 /** A box half as wide and high as the part of the image that is in sight, in its middle. */
 export function boxInSight(stage, size) {
@@ -24,7 +24,7 @@ export function nudged(box, event, [dx, dy], size) {
 /** A new box of these corners, of the class that the image's other boxes have. */
 export function manualBox(corners, { boxes, selected, image }) {
   const label = boxes[selected]?.label ?? boxes[0]?.label ?? image.original[0]?.label ?? null;
-  return { ...corners, label, source: "manual", score: 1 };
+  return rounded({ ...corners, label, source: "manual", score: 1 });
 }
 
 /** A box as the server takes it. */

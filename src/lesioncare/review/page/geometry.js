@@ -10,21 +10,21 @@ export function boxOf(a, b, size) {
   return { x1, y1, x2, y2 };
 }
 
-/** The box moved, kept inside the image as a whole. */
+/** The box moved, kept inside the image as a whole; to a tenth of a pixel. */
 export function moved(box, dx, dy, size) {
   const x = clamp(dx, Math.min(-box.x1, 0), Math.max(size.width - box.x2, 0));
   const y = clamp(dy, Math.min(-box.y1, 0), Math.max(size.height - box.y2, 0));
-  return { ...box, x1: box.x1 + x, x2: box.x2 + x, y1: box.y1 + y, y2: box.y2 + y };
+  return rounded({ ...box, x1: box.x1 + x, x2: box.x2 + x, y1: box.y1 + y, y2: box.y2 + y });
 }
 
-/** The box with the edges of a handle ("n", "se", ...) moved; it keeps a side of MIN_SIDE. */
+/** The box with the edges of a handle ("n", "se", ...) moved, to a tenth of a pixel; it keeps a side of MIN_SIDE. */
 export function resized(box, handle, dx, dy, size) {
   const to = { ...box };
   if (handle.includes("w")) to.x1 = clamp(box.x1 + dx, 0, box.x2 - MIN_SIDE);
   if (handle.includes("e")) to.x2 = clamp(box.x2 + dx, box.x1 + MIN_SIDE, size.width);
   if (handle.includes("n")) to.y1 = clamp(box.y1 + dy, 0, box.y2 - MIN_SIDE);
   if (handle.includes("s")) to.y2 = clamp(box.y2 + dy, box.y1 + MIN_SIDE, size.height);
-  return to;
+  return rounded(to);
 }
 
 /** Where a handle is on a rectangle. */

@@ -1,6 +1,6 @@
 // Mouse, finger and pen on the stage: draw, move, resize, pan and pinch.
 
-import { boxOf, moved, resized, rounded } from "./geometry.js";
+import { boxOf, moved, resized } from "./geometry.js";
 
 const LEAST_DRAG = 4; // pixels of the screen; less is a click
 
@@ -95,8 +95,8 @@ export function watchPointers(stage, page) {
     const boxes = [...page.boxes()];
     const box = boxes[drag.index];
     if (drag.kind === "draw") boxes.push(page.newBox(boxOf(drag.from, to, stage.size)));
-    else if (drag.kind === "move") boxes[drag.index] = rounded(moved(box, dx, dy, stage.size));
-    else boxes[drag.index] = rounded(resized(box, drag.handle, dx, dy, stage.size));
+    else if (drag.kind === "move") boxes[drag.index] = moved(box, dx, dy, stage.size);
+    else boxes[drag.index] = resized(box, drag.handle, dx, dy, stage.size);
     return boxes;
   }
 

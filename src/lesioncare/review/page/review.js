@@ -7,7 +7,7 @@ import {
   askName, frameActions, notice, returnKeys, say, showNothing, showProgress, showSaved, tell,
   watchButtons, watchName,
 } from "./frame.js";
-import { clamp, rounded } from "./geometry.js";
+import { clamp } from "./geometry.js";
 import { watchPointers } from "./gestures.js";
 import { fillHelp, watchKeys } from "./keys.js";
 import { Layers } from "./layers.js";
@@ -251,7 +251,7 @@ function add() {
 }
 
 function newBox(corners) {
-  return rounded(manualBox(corners, { boxes, selected, image }));
+  return manualBox(corners, { boxes, selected, image });
 }
 
 function arrow(event, direction) {
@@ -259,7 +259,7 @@ function arrow(event, direction) {
     stage.pan(-direction[0] * 40, -direction[1] * 40);
     return;
   }
-  boxes = boxes.map((box, at) => (at === selected ? rounded(nudged(box, event, direction, image)) : box));
+  boxes = boxes.map((box, at) => (at === selected ? nudged(box, event, direction, image) : box));
   draw();
   clearTimeout(pending);
   pending = setTimeout(keep, KEYBOARD_PAUSE);
