@@ -2,9 +2,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from lesioncare.errors import ConfigError, RunError
-from lesioncare.evaluation import Difference, Interval, compare, evaluate, interval
+from lesioncare.evaluation import (
+    ArmPredictions,
+    Cell,
+    Difference,
+    Interval,
+    compare,
+    compare_arms,
+    evaluate,
+    interval,
+)
 from lesioncare.evaluation.intervals import few_groups
 from lesioncare.evaluation.resampling import percentile_interval
 
@@ -91,6 +101,24 @@ def test_few_groups_expand_the_interval():
         assert (-low, high) == pytest.approx((expected, expected), rel=0.01)
     assert percentile_interval(values, 5) == pytest.approx((-1.96, 1.96), rel=0.01)
     assert percentile_interval(np.array([np.nan]), 10) is None
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_class_found_or_missed_whole_is_not_certain(make, found):
+    """Seven of seven: by hand, p^7 = 0.025 at p = 0.5904, the exact interval's open end."""
+    arm = two_class(make, np.full(21, found), np.repeat(np.arange(7), 3))
+    recall = interval(arm, ("b",), {"a": 1, "b": 1})["recall:a"]
+    expected = (0.5904, 1) if found else (0, 0.4096)
+    assert (recall.low, recall.high) == pytest.approx(expected, abs=1e-4)
+    exact = binomtest(7 * found, 7).proportion_ci(0.95, method="exact")
+    assert (recall.low, recall.high) == pytest.approx((exact.low, exact.high))
+
+
+def test_seeds_that_all_find_a_class_whole_are_not_certain_either(make):
+    arm = two_class(make, np.full(12, True), np.arange(12))
+    arms = [ArmPredictions("one", {(0, seed): Cell(arm, {"a": 1, "b": 1}) for seed in (0, 1)})]
+    recall = compare_arms(arms, ("b",)).singles["one"]["recall:a"]
+    assert (recall.low, recall.high) == pytest.approx((0.025 ** (1 / 12), 1))
 
 
 def test_pairing_cancels_what_both_arms_get_wrong(make):

@@ -11,7 +11,7 @@ from lesioncare.evaluation.intervals import MIN_GROUPS, Difference, Interval
 from lesioncare.evaluation.metrics import adjusted_logits
 from lesioncare.evaluation.predictions import Predictions
 from lesioncare.evaluation.ratios import metric_ratios, resample
-from lesioncare.evaluation.resampling import Draws, draw_groups, percentile_interval
+from lesioncare.evaluation.resampling import Draws, draw_groups, percentile_interval, share_interval
 
 __all__ = [
     "MIN_GROUPS",
@@ -125,7 +125,7 @@ def drawn_intervals(
     result = {}
     for name, ratio in ratios.items():
         n, n_groups = ratio.support(known.group)
-        bounds = percentile_interval(resampled[name], n_groups)
+        bounds = share_interval(resampled[name], n_groups)
         if bounds is not None:
             result[name] = Interval(name, ratio.value(), *bounds, n, n_groups)
     return result

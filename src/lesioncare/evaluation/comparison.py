@@ -19,7 +19,7 @@ from lesioncare.evaluation.correction import bootstrap_p, enough_resamples, holm
 from lesioncare.evaluation.intervals import MIN_GROUPS
 from lesioncare.evaluation.ranking import RankingSums
 from lesioncare.evaluation.ratios import Ratio, RatioSums, energy_ratios, mean_defined, metric_ratios
-from lesioncare.evaluation.resampling import Draws, Floats, draw_groups, percentile_interval
+from lesioncare.evaluation.resampling import Draws, Floats, draw_groups, percentile_interval, share_interval
 
 __all__ = ["compare_arms"]
 
@@ -189,7 +189,7 @@ def _estimate_energies(
 def _intervals(estimates: Mapping[str, _Estimate]) -> dict[str, ArmInterval]:
     result = {}
     for metric, one in estimates.items():
-        bounds = percentile_interval(one.resampled, one.n_groups)
+        bounds = share_interval(one.resampled, one.n_groups)
         if bounds is not None:
             result[metric] = ArmInterval(metric, one.value, *bounds, one.n, one.n_groups, one.spread)
     return result

@@ -33,7 +33,7 @@ class Interval:
     Args:
         metric: "balanced_accuracy", "recall:CLASS", "energy:rare", ...
         value: the number on all images.
-        low: lower end, a percentile of the resamples (`percentile_interval`).
+        low: lower end, a percentile of the resamples (`share_interval`).
         high: upper end.
         n: images that the number rests on.
         n_groups: groups that it rests on; for a mean over classes, those of the class with the fewest.

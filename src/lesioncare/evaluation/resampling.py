@@ -17,7 +17,10 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from lesioncare.errors import ConfigError
 from lesioncare.evaluation.intervals import MIN_GROUPS
 
-__all__ = ["Draws", "Floats", "draw_groups", "expanded", "percentile_interval", "unexpanded"]
+__all__ = [
+    *("Draws", "Floats", "draw_groups", "expanded", "percentile_interval", "share_interval"),
+    "unexpanded",
+]
 
 Floats = NDArray[np.float64]
 
@@ -93,6 +96,29 @@ def percentile_interval(values: Floats, n_groups: int) -> tuple[float, float] | 
     level = expanded(0.025, n_groups)
     low, high = np.percentile(defined, [100 * level, 100 * (1 - level)])
     return float(low), float(high)
+
+
+def share_interval(values: Floats, n_groups: int) -> tuple[float, float] | None:
+    """The same for a number in [0, 1] that is a mean over groups, where no resample may differ.
+
+    Seven lesions of seven found give 1 in every resample, and seven of seven missed 0: the resamples do not
+    vary, though the next lesion may. There the open end is that of the exact interval of n out of n,
+    `0.025^(1/n)` or 1 less it: 59 % for 7 groups, 91 % for 40. It holds for any mean of numbers in [0, 1].
+
+    Source: Clopper and Pearson, The use of confidence or fiducial limits, Biometrika 26, 1934.
+
+    Example:
+        >>> low, high = share_interval(np.ones(2000), 7)
+        >>> round(low, 2), high
+        (0.59, 1.0)
+    """
+    bounds = percentile_interval(values, n_groups)
+    if bounds is None or n_groups < 1:
+        return bounds
+    end = float(0.025 ** (1 / n_groups))
+    if np.nanmin(values) == 1:
+        return end, 1.0
+    return (0.0, 1 - end) if np.nanmax(values) == 0 else bounds
 
 
 def expanded(level: float, n_groups: int) -> float:

@@ -19,7 +19,7 @@ from lesioncare.evaluation.intervals import MIN_GROUPS, Difference, Interval
 from lesioncare.evaluation.metrics import decide
 from lesioncare.evaluation.predictions import Predictions
 from lesioncare.evaluation.ratios import Ratio, resample
-from lesioncare.evaluation.resampling import Draws, Floats, draw_groups, percentile_interval
+from lesioncare.evaluation.resampling import Draws, Floats, draw_groups, percentile_interval, share_interval
 
 __all__ = ["AuditStatistics", "Move", "compare_runs", "curve_areas", "effective_groups", "measure"]
 
@@ -247,7 +247,7 @@ def _level(name: str, ratio: Ratio, images: Predictions, draws: Draws) -> Interv
     if not ratio.denominator.any():
         return None
     n, n_groups = ratio.support(images.group)
-    bounds = percentile_interval(resample({name: ratio}, draws)[name], n_groups)
+    bounds = share_interval(resample({name: ratio}, draws)[name], n_groups)
     return None if bounds is None else Interval(name, ratio.value(), *bounds, n, n_groups)
 
 
