@@ -141,7 +141,9 @@ def control(run, tiny, tmp_path):
 def test_boxes_of_a_control_are_said_to_be_one(run, train_words, control, tiny, tmp_path):
     code, shown, errors = run(*train_words, "--boxes", control, "--output", tmp_path / "run")
     assert code == 0, errors
-    assert shown.startswith("Attention learns from 37 boxes on 37 of 37 images (control, anywhere 37), of")
+    columns, boxes = shown.splitlines()[:2]
+    assert columns.endswith("split (part).")  # not the table's boxes, which are not read
+    assert boxes.startswith("Attention learns from 37 boxes on 37 of 37 images (control, anywhere 37), of")
     for words in ("learnt from control boxes", "is judged by control boxes", "--test-boxes FILE"):
         assert words in " ".join(shown.split())
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
@@ -296,3 +298,30 @@ def test_a_network_with_one_answer_is_said_to_have_one(run, train_words, tiny, t
     assert said in " ".join(shown.split())
     assert said in (tmp_path / "run" / "report.html").read_text("utf-8")
     assert said in " ".join(run("evaluate", "run")[1].split())
+
+
+def test_the_columns_that_are_read_are_told(run, train_words, tiny, tmp_path):
+    frame = pd.read_csv(tiny)
+    frame.rename(columns={"image": "image_id", "label": "dx"}).to_csv(tiny.parent / "named.csv", index=False)
+    told = "Columns read: image_id (image), dx (class), group (lesion or patient)"
+    for command in (("splits", "--folds", "2"), ("data", "check"), ("train", *train_words[2:])):
+        words = [command[0], *([command[1]] if command[0] == "data" else [])]
+        rest = command[len(words) :]
+        where = ("--output", tmp_path / "run") if command[0] == "train" else ()
+        code, shown, errors = run(*words, tiny.parent / "named.csv", *rest, *where)
+        assert code == 0, errors
+        [line] = [line for line in shown.splitlines() if line.startswith("Columns read")]
+        assert line.startswith(told)
+        if command[0] != "splits":
+            assert line == f"{told}, split (part), x1, y1, x2, y2 (box)."
+    code, shown, _ = run("splits", tiny.parent / "named.csv", "--folds", "2", "--group-column", "dx")
+    assert "dx (lesion or patient)" in shown
+
+
+def test_sentences_are_whole_lines_where_no_terminal_is(run, train_words, tmp_path):
+    """A log is searched, and a broken sentence is not found."""
+    code, shown, errors = run(*train_words, "--output", tmp_path / "run")
+    assert code == 0, errors
+    [line] = [line for line in shown.splitlines() if line.startswith("Balanced accuracy: ")]
+    assert len(line) > 90
+    assert line.endswith("6 are needed.")

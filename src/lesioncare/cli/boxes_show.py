@@ -12,6 +12,7 @@ from lesioncare.boxes.boxset import BoxSet
 from lesioncare.boxes.check import Finding
 from lesioncare.boxes.formats import Losses
 from lesioncare.boxes.stats import BoxStats, Spread
+from lesioncare.cli.say import show_line
 from lesioncare.words import noun, several
 
 MOST_FINDINGS = 50
@@ -32,12 +33,12 @@ __all__ = [
 
 def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
     """Print how much was written, and what was lost."""
-    _line(f"{_of(boxset)}: {target.resolve()}")
+    show_line(f"{_of(boxset)}: {target.resolve()}")
     if losses:
-        _line(f"Lost: {losses}")
+        show_line(f"Lost: {losses}")
     unknown = sum(size is None for size in boxset.images.values())
     if unknown:
-        _line(
+        show_line(
             f"The size of {several(unknown, 'image')} is unknown; name the folder (--images) if it matters."
         )
 
@@ -45,23 +46,23 @@ def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
 def show_made(made: BoxSet, kept: BoxSet, target: Path, *, method: str, for_dermoscopy_only: bool) -> None:
     """Print how many boxes were made and kept, how far to trust them, and where they do not work."""
     scores = [box.score for box in kept.boxes]
-    _line(f"{_of(kept)}: {target.resolve()}")
+    show_line(f"{_of(kept)}: {target.resolve()}")
     bare = len(made.images) - len({box.image for box in made.boxes})
     if bare and not made.boxes:
-        _line(
+        show_line(
             f"Warning: {method} found no box on any image, and the file holds none. Look at the images, or "
             "try another --method."
         )
     elif bare:
-        _line(f"Images on which {method} found no box: {bare}")
+        show_line(f"Images on which {method} found no box: {bare}")
     dropped = len(made.boxes) - len(scores)
     if dropped:
-        _line(f"Dropped for their score: {dropped}")
+        show_line(f"Dropped for their score: {dropped}")
     if scores:
         least = sum(score < DISTRUSTED for score in scores)
-        _line(f"Mean score {sum(scores) / len(scores):.2f}; {least} least trusted (below {DISTRUSTED})")
+        show_line(f"Mean score {sum(scores) / len(scores):.2f}; {least} least trusted (below {DISTRUSTED})")
     if for_dermoscopy_only:
-        _line(
+        show_line(
             "Saliency and the shipped segmenter are for dermoscopy only: on chest X-rays and ultrasound they "
             "fail. Use a segmenter of your own (--method segmentation:PATH) or people there."
         )
@@ -70,21 +71,21 @@ def show_made(made: BoxSet, kept: BoxSet, target: Path, *, method: str, for_derm
 def show_skipped(skipped: Mapping[str, str]) -> None:
     """Print the images that were left out, and why."""
     if skipped:
-        _line(f"Skipped, as they cannot be read: {len(skipped)}")
+        show_line(f"Skipped, as they cannot be read: {len(skipped)}")
     for image, reason in list(skipped.items())[:MOST_FINDINGS]:
-        _line(f"{image}: {reason}")
+        show_line(f"{image}: {reason}")
     if len(skipped) > MOST_FINDINGS:
-        _line(f"and {len(skipped) - MOST_FINDINGS} more")
+        show_line(f"and {len(skipped) - MOST_FINDINGS} more")
 
 
 def show_sheet(drawn: int, images: int, output: Path) -> None:
     """Print where the sheet is."""
-    _line(f"{drawn} of {several(images, 'image')}: {output.resolve()}")
+    show_line(f"{drawn} of {several(images, 'image')}: {output.resolve()}")
 
 
 def show_stats(stats: BoxStats) -> None:
     """Print counts, sizes and scores as tables."""
-    _line(
+    show_line(
         f"{several(stats.boxes, 'box', 'boxes')} on {several(stats.images, 'image')}, of which {stats.bare} "
         f"{noun(stats.bare, 'has', 'have')} none"
     )
@@ -114,7 +115,7 @@ def show_covered(shares: Sequence[float]) -> None:
         return
     count = len(shares)
     none, half = sum(share == 0 for share in shares), sum(share > 0.5 for share in shares)
-    _line(
+    show_line(
         f"They cover {sum(shares) / count:.0%} of the true boxes on average; {none / count:.0%} touch none, "
         f"{half / count:.0%} cover more than half: the larger the boxes, the weaker the control."
     )
@@ -125,14 +126,14 @@ def show_findings(boxset: BoxSet, findings: Sequence[Finding]) -> None:
     masks = boxset.boxes and all(box.source == "mask" for box in boxset.boxes)
     counted = f"{_of(boxset)}{', around what is bright in masks' if masks else ''}"
     if not findings:
-        _line(f"{counted}: nothing to report")
+        show_line(f"{counted}: nothing to report")
         return
     kinds = Counter(finding.kind for finding in findings)
-    _line(f"{counted}: {', '.join(f'{count} x {kind}' for kind, count in kinds.most_common())}")
+    show_line(f"{counted}: {', '.join(f'{count} x {kind}' for kind, count in kinds.most_common())}")
     for finding in findings[:MOST_FINDINGS]:
-        _line(f"{finding.kind}: {finding.image}: {finding.detail}")
+        show_line(f"{finding.kind}: {finding.image}: {finding.detail}")
     if len(findings) > MOST_FINDINGS:
-        _line(f"and {len(findings) - MOST_FINDINGS} more")
+        show_line(f"and {len(findings) - MOST_FINDINGS} more")
 
 
 def _of(boxset: BoxSet) -> str:
@@ -142,7 +143,3 @@ def _of(boxset: BoxSet) -> str:
 def _cells(spread: Spread) -> list[str]:
     values = (spread.minimum, spread.lower, spread.median, spread.upper, spread.maximum)
     return [f"{value:.3g}" for value in values]
-
-
-def _line(text: str) -> None:
-    Console().print(text, soft_wrap=True, markup=False, highlight=False)

@@ -162,7 +162,7 @@ def _plan(path: Path | None, given: dict[str, Any]) -> "ComparisonConfig":
             settings[name] = value
     plan = ComparisonConfig.build(settings)
     data = next(iter(plan.arms.values())).data
-    options.warn_without_groups(data.table, data.group_column)
+    options.tell_columns(data.table, data.model_dump(), *["box"] * (data.box_file is not None))
     return plan
 
 

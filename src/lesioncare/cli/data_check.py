@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.cli import options
+from lesioncare.cli.say import say
 from lesioncare.errors import DataError
 
 __all__ = ["data_app"]
@@ -73,15 +74,15 @@ def check(
         refuse_foreign(output, HTML)
     if findings is not None:
         refuse_foreign(findings, ",".join(FINDING_COLUMNS).encode())
-    guessed = Columns.guess(read_header(table))
-    columns = replace(
-        guessed,
-        image=image_column or guessed.image,
-        label=label_column or guessed.label,
-        group=group_column or guessed.group,
-        split=split_column or guessed.split,
-        box=options.four_columns(box_columns) if box_columns else guessed.box,
+    columns = Columns.of(
+        read_header(table),
+        image=image_column,
+        label=label_column,
+        group=group_column,
+        split=split_column,
+        box=options.four_columns(box_columns) if box_columns else None,
     )
+    say(replace(columns, box=columns.box if boxes is None else None).sentence())
     found = check_table(
         table,
         columns,

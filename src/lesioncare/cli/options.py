@@ -1,10 +1,13 @@
 """Options that several commands share."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lesioncare.cli.say import say
 from lesioncare.errors import ConfigError
 from lesioncare.words import several
 
@@ -27,8 +30,8 @@ __all__ = [
     "layer_names",
     "other_table",
     "rare_names",
+    "tell_columns",
     "warn_of_learnt",
-    "warn_without_groups",
 ]
 
 _COLUMNS = "Columns of the table"
@@ -88,22 +91,31 @@ def warn_of_learnt(learnt: int, images: int) -> None:
     """Say that a run is tested on images that it knows."""
     if learnt:
         of = f"{learnt} of these {several(images, 'image')}"
-        print(f"Warning: the run has learnt from {of}; the figures flatter it.", flush=True)
+        say(f"Warning: the run has learnt from {of}; the figures flatter it.")
 
 
-def warn_without_groups(table: Path, group: str | None) -> None:
-    """Say that each image counts as a lesion of its own where no column tells which belong together."""
-    if group is not None or not table.is_file():
+def tell_columns(table: Path, columns: Mapping[str, Any], *unused: str) -> None:
+    """Say which columns are read, and that each image is a lesion of its own where no column has groups.
+
+    Args:
+        table: the table; nothing is said of one that is not there.
+        columns: of `column_options`, or the same fields of a `DataConfig`.
+        unused: fields of `Columns` that are not read: "box" where the boxes are in a file of their own.
+    """
+    if not table.is_file():
         return
     from lesioncare.data import Columns  # noqa: PLC0415  loads pandas
     from lesioncare.rawtable import read_header  # noqa: PLC0415
 
     header = read_header(table)
-    if Columns.guess(header).group is None:
-        print(
+    named = {name: columns[f"{name}_column"] for name in ("image", "label", "group", "split")}
+    found = Columns.of(header, **named, box=columns["box_columns"])
+    nothing: dict[str, Any] = dict.fromkeys(unused)
+    say(replace(found, **nothing).sentence())
+    if found.group is None:
+        say(
             "No group column: every image counts as a lesion or patient of its own. If several images show "
-            f"the same one, name its column with --group-column (columns: {', '.join(header)}).",
-            flush=True,
+            f"the same one, name its column with --group-column (columns: {', '.join(header)})."
         )
 
 

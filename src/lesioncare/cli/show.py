@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lesioncare.cli.say import show_path
+from lesioncare.cli.say import say, show_path
 from lesioncare.evaluation import Metrics, RunResult, compare, interval, remarks
 from lesioncare.evaluation.intervals import MIN_GROUPS, Interval, few_groups
 from lesioncare.words import distinct_names
@@ -33,19 +33,18 @@ def show_results(runs: Sequence[RunResult]) -> None:
         table.add_row(escape(shown), *[_percent(run.metrics.per_class[name].recall) for run in runs])
     for title, read in _ROWS.items():
         table.add_row(title, *[_percent(read(run.metrics)) for run in runs])
-    console = Console()
-    console.print(table)
+    Console().print(table)
     if len(runs) == 1:
-        _show_intervals(console, runs[0])
+        _show_intervals(runs[0])
     for run in runs[1:]:
         differences = compare(
             runs[0].predictions, run.predictions, run.rare, runs[0].prior, prior_b=run.prior
         )
         for key in _COMPARED:
             if key in differences:
-                console.print(differences[key].sentence(), markup=False)
+                say(differences[key].sentence())
     for remark in remarks(dict(zip(names, runs, strict=True))):
-        console.print(remark, markup=False)
+        say(remark)
 
 
 def show_folds(counts: dict[str, list[int]], groups: list[int]) -> None:
@@ -75,11 +74,11 @@ def interval_caption(ones: Sequence[Interval]) -> str:
     return "in %, 95 % intervals" + (" where there are enough groups" if judged < len(ones) else "")
 
 
-def _show_intervals(console: Console, run: RunResult) -> None:
+def _show_intervals(run: RunResult) -> None:
     found = interval(run.predictions, run.rare, run.prior)
     for key in _COMPARED:
         if key in found:
-            console.print(found[key].sentence(), markup=False)
+            say(found[key].sentence())
 
 
 def _percent(value: float | None) -> str:

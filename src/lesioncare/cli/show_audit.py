@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lesioncare.cli.say import say
 from lesioncare.cli.show import interval_caption, interval_cell
 from lesioncare.evaluation.audit import AuditResult, AuditStatistics
 from lesioncare.evaluation.intervals import Interval
@@ -16,9 +17,8 @@ _METRICS = {"balanced_accuracy": "balanced accuracy", "rare_recall": "rare recal
 
 def show_audit(result: AuditResult) -> None:
     """Print each run's verdict, a table of the versions, and a sentence for each part."""
-    console = Console()
     left_out = "".join(f"; {n} left out, {why}" for why, n in result.left_out.items())
-    console.print(f"{several(len(result.images), 'image')} with a lesion's box{left_out}", markup=False)
+    say(f"{several(len(result.images), 'image')} with a lesion's box{left_out}")
     for run in result.runs:
         found = result.statistics[run.name]
         table = Table(
@@ -28,10 +28,10 @@ def show_audit(result: AuditResult) -> None:
             table.add_row(version, *[interval_cell(found.levels[version].get(metric)) for metric in _METRICS])
         table.add_section()
         table.add_row("chance", f"{100 * found.chance:.1f}", "")
-        console.print(table)
-        console.print(result.verdicts[run.name].sentence, markup=False, style="bold")
+        Console().print(table)
+        say(result.verdicts[run.name].sentence, style="bold")
         for sentence in result.sentences(run.name):
-            console.print(sentence, markup=False)
+            say(sentence)
 
 
 def _numbers(found: AuditStatistics) -> list[Interval]:

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lesioncare.cli.show import interval_caption, interval_cell, show_path
+from lesioncare.cli.say import say, show_path
+from lesioncare.cli.show import interval_caption, interval_cell
 from lesioncare.evaluation import ArmComparison
 from lesioncare.evaluation.intervals import title
 from lesioncare.experiment import Comparison
@@ -26,11 +27,9 @@ _COLUMNS = {
 
 def show_comparison(comparison: Comparison) -> None:
     """Print each arm's main numbers with their intervals, and how the others differ from the first arm."""
-    console, found, missing = Console(), comparison.statistics, len(comparison.missing)
+    found, missing = comparison.statistics, len(comparison.missing)
     if not comparison.complete:
-        console.print(
-            f"{several(missing, 'cell')} {noun(missing, 'is', 'are')} missing: the same command goes on."
-        )
+        say(f"{several(missing, 'cell')} {noun(missing, 'is', 'are')} missing: the same command goes on.")
     if found is None:
         return
     folds, seeds = several(len(found.folds), "fold"), several(len(found.seeds), "seed")
@@ -38,12 +37,12 @@ def show_comparison(comparison: Comparison) -> None:
     table = Table("Arm", *_COLUMNS.values(), caption=f"{folds}, {seeds}; {interval_caption(ones)}")
     for arm, numbers in found.singles.items():
         table.add_row(escape(arm), *[interval_cell(numbers.get(metric)) for metric in _COLUMNS])
-    console.print(table)
-    _show_differences(console, found)
+    Console().print(table)
+    _show_differences(found)
     for sentence in pair_sentences(found):
-        console.print(sentence, markup=False)
+        say(sentence)
     for remark in comparison.remarks:
-        console.print(remark, markup=False)
+        say(remark)
     show_path("Comparison", comparison.directory)
 
 
@@ -75,12 +74,12 @@ def save_report(comparison: Comparison, output: Path | None = None, *, title: st
     show_path("Report", written)
 
 
-def _show_differences(console: Console, found: ArmComparison) -> None:
+def _show_differences(found: ArmComparison) -> None:
     first = next(iter(found.singles))
     for (a, b), differences in found.pairs.items():
         if a != first:
             continue
-        console.print(f"{b}, compared with {a}:", markup=False)
+        say(f"{b}, compared with {a}:")
         for metric in _COLUMNS:
             if metric in differences:
-                console.print(f"  {differences[metric].sentence()}", markup=False)
+                say(f"  {differences[metric].sentence()}")

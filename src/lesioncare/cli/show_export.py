@@ -1,9 +1,9 @@
 """What `lesioncare export` prints."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from lesioncare.cli.say import say
 from lesioncare.deploy import Export
 from lesioncare.deploy.manifest import Check
 
@@ -15,12 +15,11 @@ def show_export(done: Export) -> None:
     table = Table("Format", "File", "Random inputs", "Test images", title="Largest difference of a logit")
     for name, file in done.manifest.files.items():
         table.add_row(name, file.name, _shown(file.random), _shown(file.real))
-    console = Console()
-    console.print(table)
+    Console().print(table)
     for name, reason in done.left_out.items():
-        console.print(f"Without {name}: {escape(reason)}", highlight=False)
+        say(f"Without {name}: {reason}")
     if any(file.real is None for file in done.manifest.files.values()):
-        console.print("No test image was compared: none is where it was, or --check-images is 0.")
+        say("No test image was compared: none is where it was, or --check-images is 0.")
 
 
 def _shown(check: Check | None) -> str:

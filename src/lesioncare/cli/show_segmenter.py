@@ -6,6 +6,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from lesioncare.boxes.segmentation import SegmenterSpec
+from lesioncare.cli.say import say
 from lesioncare.training.segmentation import TrainedSegmenter
 from lesioncare.words import several
 
@@ -18,7 +19,7 @@ def show_trained(trained: TrainedSegmenter) -> None:
     if trained.validation_iou is not None:
         others = f"{several(trained.validation, 'other')}{_of_them_empty(trained.validation_empty)}"
         text += f" Mean IoU of the masks of {others}: {trained.validation_iou:.3f}."
-    Console().print(text, highlight=False)
+    say(text)
 
 
 def show_card(spec: SegmenterSpec) -> None:

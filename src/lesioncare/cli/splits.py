@@ -47,7 +47,7 @@ def splits(
         image=image_column, label=label_column, group=group_column, split=None, box=None, unit="auto"
     )
     data = DataConfig.build(table=table, image_root=images, check_images=False, **columns)
-    options.warn_without_groups(table, group_column)
+    options.tell_columns(table, columns, "split", "box")
     loaded = read_table(data)
     fold = table_folds(loaded, n_folds=folds, seed=seed)
     members = [np.flatnonzero(fold == number) for number in range(folds)]

@@ -223,7 +223,7 @@ def train(
             "gamma beta adjust_tau ldam_margin drw_start smoothing mix_alpha second_epochs norm_tau",
         ),
     }
-    options.warn_without_groups(table, group_column)
+    options.tell_columns(table, columns, *["box"] * (boxes is not None))
     _run(parts, output, baseline=baseline, cache_dir=cache_dir, overwrite=overwrite)
 
 

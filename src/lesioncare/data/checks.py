@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lesioncare.data.table import ImageTable
 from lesioncare.errors import DataError
-from lesioncare.images import read_image
+from lesioncare.images import is_image, read_image
 from lesioncare.rawtable import first_few
 from lesioncare.words import several
 
@@ -32,23 +32,25 @@ def check_images(
         progress: called with the number of images done, after each.
 
     Raises:
-        DataError: images are damaged; the message counts them and names the first five with their rows.
+        DataError: images are damaged; the message counts them and names the first five, those of a table
+            with their rows.
     """
     chosen = np.arange(len(table)) if positions is None else np.asarray(positions, dtype=np.int64)
     rows = table.frame["row"].iloc[chosen]
+    files = table.source.is_dir() or is_image(table.source)  # a folder of images has no rows
     damaged = []
     with ThreadPoolExecutor(workers) as pool:
         complaints = pool.map(_complaint, table.frame["path"].iloc[chosen])
         for done, (row, complaint) in enumerate(zip(rows, complaints, strict=True), start=1):
             if complaint:
-                damaged.append(f"row {row}: {complaint}")
+                damaged.append(complaint if files else f"row {row}: {complaint}")
             if progress is not None:
                 progress(done)
     if damaged:
         raise DataError(
             f"{table.source}: {len(damaged)} of {several(len(chosen), 'image')} cannot be used: "
             f"{first_few(damaged)} "
-            "Replace these files, or remove their rows."
+            f"Replace these files, or {'take them out' if files else 'remove their rows'}."
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +85,33 @@ class Columns:
             split=first(("split",)),
             box=(box[0], box[1], box[2], box[3]) if box else None,
         )
+
+    @classmethod
+    def of(cls, header: Sequence[str], **named: Any) -> "Columns":
+        """The columns that are named, and for those that are None a guess.
+
+        Example:
+            >>> Columns.of(["image_id", "dx", "kind"], label="kind", group=None)
+            Columns(image='image_id', label='kind', group=None, split=None, box=None, box_unit='auto')
+        """
+        given = {field: value for field, value in named.items() if value is not None}
+        return dataclasses.replace(cls.guess(header), **given)
+
+    def sentence(self) -> str:
+        """What is read from where, in words.
+
+        Example:
+            >>> Columns.guess(["image_id", "dx", "x0", "y0", "x1", "y1"]).sentence()
+            'Columns read: image_id (image), dx (class), x0, y0, x1, y1 (box).'
+        """
+        meanings = {
+            "image": self.image,
+            "class": self.label,
+            "lesion or patient": self.group,
+            "part": self.split,
+            "box": ", ".join(self.box or ()),
+        }
+        return f"Columns read: {', '.join(f'{name} ({what})' for what, name in meanings.items() if name)}."
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,12 @@ from lesioncare.errors import ConfigError
 from lesioncare.evaluation.intervals import MIN_GROUPS
 
 __all__ = [
-    *("Draws", "Floats", "draw_groups", "expanded", "percentile_interval", "share_interval"),
+    "Draws",
+    "Floats",
+    "draw_groups",
+    "expanded",
+    "percentile_interval",
+    "share_interval",
     "unexpanded",
 ]
 
@@ -131,8 +136,8 @@ def expanded(level: float, n_groups: int) -> float:
     (expanded percentile interval).
 
     Example:
-        >>> round(expanded(0.025, 10), 4)
-        0.0085
+        >>> round(expanded(0.025, 10), 3)
+        0.009
     """
     if n_groups < MIN_GROUPS:
         return level

@@ -167,8 +167,7 @@ def leak_sentence(leak: Leak | None, what: str) -> str:
     if of_group:
         return (
             f"Random splits leak lesions or patients: {numbers} share theirs with another, and {split} while "
-            "another image of the same one is trained on. lesioncare keeps each group on one side; "
-            "scikit-learn does so only with StratifiedGroupKFold."
+            "another image of the same one is trained on. lesioncare keeps each group on one side."
         )
     return (
         f"{numbers} look the same as another, and {split} while a twin is trained on. Give twins one group."

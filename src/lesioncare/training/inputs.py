@@ -1,8 +1,5 @@
 """The table and its split, as a run's options describe them."""
 
-import dataclasses
-from typing import Any
-
 from lesioncare.data import (
     Columns,
     ImageTable,
@@ -28,17 +25,14 @@ def read_table(
     Raises:
         DataError: see `load_table`; or, where images are checked, some cannot be decoded.
     """
-    guessed = Columns.guess(read_header(config.table))
-    named: dict[str, Any] = {
-        "image": config.image_column,
-        "label": config.label_column,
-        "group": config.group_column,
-        "split": config.split_column,
-        "box": config.box_columns,
-        "box_unit": config.box_unit,
-    }
-    columns = dataclasses.replace(
-        guessed, **{name: value for name, value in named.items() if value is not None}
+    columns = Columns.of(
+        read_header(config.table),
+        image=config.image_column,
+        label=config.label_column,
+        group=config.group_column,
+        split=config.split_column,
+        box=config.box_columns,
+        box_unit=config.box_unit,
     )
     table = load_table(
         config.table,
