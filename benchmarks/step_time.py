@@ -10,6 +10,7 @@ adds rows to `step_time.csv` beside this file, one for each model, share of boxe
 * `plain`: forward, cross-entropy, backward, SGD step.
 * `closed_form`, `head_autograd`: the same with an `AttentionGuide`, whose head is taken as it is found, or
   differentiated although it need not be (where the head is not linear there is only the second).
+* `half_gradient`: `gradient="half"` where the head is not linear: differentiated once, not twice.
 * `second_backward`: the published code's scheme: the true logits are sent back through the whole network to
   get the map's weights, then the loss is.
 * `captum`: captum's `LayerGradCam` on the boxed images, with `create_graph`.
@@ -194,10 +195,20 @@ def ways_of(bench: Bench, options: argparse.Namespace) -> dict[str, Callable[[Be
         finally:
             bench.guide._targets = (as_found,)
 
+    def with_half(bench: Bench) -> Tensor:
+        full = bench.guide.options
+        bench.guide.options = dataclasses.replace(full, gradient="half")
+        try:
+            return guided(bench)
+        finally:
+            bench.guide.options = full
+
     ways: dict[str, Callable[[Bench], Tensor]] = {"plain": plain}
     if found.closed_form:
         ways["closed_form"] = guided
     ways["head_autograd"] = with_head
+    if not found.closed_form:
+        ways["half_gradient"] = with_half
     maps_as_images = found.closed_form or bench.options.model.startswith("vgg")
     if options.others and maps_as_images and not options.compile:
         ways |= {"second_backward": second_backward, "whole_autograd": whole_autograd}

@@ -117,7 +117,7 @@ def test_a_network_that_looks_at_the_skin_knows_the_disease_without_the_lesion(t
     assert two.verdicts["skin"].kind == "knows"
     assert two.verdicts["skin"].sentence == (
         "With the lesion hidden the network still names 100.0\u202f% of the images right, every class "
-        "counting the same (100.0\u202f% with it; chance 33.3\u202f%; 95\u202f% interval 100.0 to 100.0): "
+        "counting the same (100.0\u202f% with it; chance 33.3\u202f%; 95\u202f% interval 63.1 to 100.0): "
         "it knows the disease without the lesion, so it uses something beside it."
     )
     # It follows the background wherever that goes, and never the lesion.

@@ -12,6 +12,7 @@ from lesioncare.lazy import load_later
 
 if TYPE_CHECKING:
     from lesioncare.data.dataset import Batch, EpochSampler, ImageDataset, Item, boxes_by_image, collate
+    from lesioncare.data.loader import EpochLoader
     from lesioncare.data.splits import (
         Split,
         assign_folds,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _LATER = {
     "dataset": ("Batch", "EpochSampler", "ImageDataset", "Item", "boxes_by_image", "collate"),
+    "loader": ("EpochLoader",),
     "splits": ("Split", "assign_folds", "check_groups", "split_by_column", "split_by_fold", "table_folds"),
     "transforms": ("Sample", "eval_transform", "train_transform"),
 }
@@ -32,6 +34,7 @@ _HOME = {name: module for module, names in _LATER.items() for name in names}
 __all__ = [
     "Batch",
     "Columns",
+    "EpochLoader",
     "EpochSampler",
     "ImageDataset",
     "ImageTable",

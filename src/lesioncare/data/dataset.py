@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, distributed
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, default_collate
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
@@ -148,9 +148,9 @@ class ImageDataset(Dataset[Item]):
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Join items of one image size into a batch."""
+    """Join items of one image size into a batch; in a loading process, straight into shared memory."""
     batch = Batch(
-        images=torch.stack([item["image"] for item in items]),
+        images=default_collate([item["image"] for item in items]),
         labels=torch.tensor([item["label"] for item in items]),
         boxes=torch.cat([item["boxes"] for item in items]),
         weights=torch.cat([item["weights"] for item in items]),

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
 from lesioncare.attention import AttentionGuide
-from lesioncare.data import Batch, EpochSampler, boxes_by_image
+from lesioncare.data import Batch, EpochLoader, boxes_by_image
 from lesioncare.imbalance import ClassificationLoss
 from lesioncare.training.config import ScheduleConfig
 from lesioncare.training.finite import LossWatch
@@ -26,8 +26,7 @@ __all__ = ["Feed", "GuidedClassifier", "History", "learning_rate_factor"]
 class Feed(pl.LightningDataModule):
     """Hands the trainer its loaders, the training one set to the epoch that comes next.
 
-    Lightning tells a sampler its epoch only after the loader's iterator was made; in a run that is resumed,
-    worker processes would by then have fetched batches of epoch 0.
+    In a run that is resumed that is not epoch 0, and its processes begin to fetch as soon as they are asked.
     """
 
     def __init__(
@@ -52,9 +51,9 @@ class Feed(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Give the training batches; asked for once, when the checkpoint was read."""
-        if isinstance(self._train.sampler, EpochSampler) and self.trainer is not None:
+        if isinstance(self._train, EpochLoader) and self.trainer is not None:
             progress: Any = self.trainer.fit_loop.epoch_progress.current
-            self._train.sampler.set_epoch(progress.processed)
+            self._train.set_epoch(progress.processed)
         return self._train
 
     def val_dataloader(self) -> list[DataLoader[Any]]:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lesioncare.attention import AttentionGuide
-from lesioncare.data import EpochSampler, ImageTable, Split, collate
+from lesioncare.data import EpochLoader, EpochSampler, ImageTable, Split, collate
 from lesioncare.data.augmentation import BatchAugment
 from lesioncare.data.dataset import Batch
 from lesioncare.data.workers import reporting_dead_workers
@@ -181,7 +181,7 @@ class _Loaders:
         live: the images that are augmented anew in every epoch; None where views of them are kept.
     """
 
-    train: DataLoader[Batch]
+    train: EpochLoader
     validation: DataLoader[Batch] | None
     cached: bool
     tested: FeatureDataset | None
@@ -208,30 +208,45 @@ def _loaders(config: TrainConfig, parts: _Parts, keeper: Keeper, clock: "_Clock"
         with clock.part("cache images"):
             live = LiveImages(config, parts.table, parts.model, keeper.rows, keeper.directory)
             train, validation = live.train(split.train), live.plain(split.validation)
-    in_order = EpochSampler(len(split.validation), seed=0, shuffle=False)
     return _Loaders(
-        _loader(train, config, parts.treatment.sampler),
-        _loader(validation, config, in_order) if len(split.validation) else None,
+        _training_loader(train, config, parts.treatment.sampler),
+        _validation_loader(validation, config) if len(split.validation) else None,
         keeper.wanted,
         tested,
         live,
     )
 
 
-def _loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> DataLoader[Batch]:
+def _training_loader(dataset: Any, config: TrainConfig, sampler: EpochSampler) -> EpochLoader:
     schedule = config.schedule
-    workers = loader_workers(schedule, dataset, training=sampler.shuffle)
+    return EpochLoader(
+        dataset,
+        sampler,
+        batch_size=schedule.batch_size,
+        epochs=schedule.epochs,
+        drop_last=len(dataset) % schedule.batch_size == 1,  # batch norm cannot learn from one image
+        **_processes(dataset, config, training=True),
+    )
+
+
+def _validation_loader(dataset: Any, config: TrainConfig) -> DataLoader[Batch]:
     return DataLoader(
         dataset,
-        batch_size=schedule.batch_size,
-        sampler=sampler,
+        batch_size=config.schedule.batch_size,
+        sampler=EpochSampler(len(dataset), seed=0, shuffle=False),
         collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=choose_device(schedule.accelerator).type == "cuda",  # copied while the device computes
-        drop_last=sampler.shuffle
-        and len(dataset) % schedule.batch_size == 1,  # batch norm cannot learn from one image
+        **_processes(dataset, config, training=False),
     )
+
+
+def _processes(dataset: Any, config: TrainConfig, *, training: bool) -> dict[str, Any]:
+    """Who loads a data set."""
+    workers = loader_workers(config.schedule, dataset, training=training)
+    return {
+        "num_workers": workers,
+        "persistent_workers": workers > 0,
+        "pin_memory": choose_device(config.schedule.accelerator).type == "cuda",  # copied meanwhile
+    }
 
 
 def _fit(
