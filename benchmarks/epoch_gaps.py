@@ -4,9 +4,9 @@
 
 writes `epoch_gaps.csv` beside this file. The device is one that computes elsewhere, as a GPU does: a step is
 a sleep of --step seconds. Kept images of HAM10000 (300x300 px, bytes) come from --workers processes in
-batches of --batch, augmented by nobody. Both loaders take turns, epoch by epoch, and the first epoch of both is
-left out. `first_ms` is the wait for an epoch's first batch, `others_ms` for each of the others, medians over the
-epochs; `share` is the steps' time over the epoch's: 1 where nothing is waited for.
+batches of --batch, augmented by nobody. Both loaders take turns, epoch by epoch, and the first epoch of both
+is left out. `first_ms` is the wait for an epoch's first batch, `others_ms` for each of the others, medians
+over the epochs; `share` is the steps' time over the epoch's: 1 where nothing is waited for.
 
 Data: below LESIONCARE_DATA or ../shared/data; without it nothing is measured.
 """
