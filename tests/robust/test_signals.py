@@ -73,6 +73,7 @@ def test_a_stopped_command_says_that_it_goes_on(place, settings, tiny, name, num
     ended, printed, left = stop(words, place, appears, number)
     assert ended == code, printed
     assert "lesioncare: stopped. The same command goes on from here." in printed
+    assert ("lesioncare: stopping ..." in printed) == (number == signal.SIGTERM)  # tidying takes seconds
     assert "Traceback" not in printed
     assert (place / appears).exists()
     assert not list(place.rglob("result.json"))

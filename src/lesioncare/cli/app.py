@@ -1,6 +1,7 @@
 """The application: its commands, its help, and the one place where errors become messages."""
 
 import inspect
+import os
 import signal
 import sys
 from typing import Annotated
@@ -109,6 +110,7 @@ def _options(
 def _terminate(*_: object) -> None:
     """End as after Ctrl-C: what a batch system preempts tidies up, and may be queued again."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the tidying
+    os.write(2, b"\nlesioncare: stopping ...\n")  # not print, which may have been interrupted itself
     raise SystemExit(EXIT_TERMINATED)
 
 
