@@ -157,6 +157,19 @@ def test_independent_reviewers_see_nothing_of_each_other_before_they_have_decide
     review.close()
 
 
+def test_an_independent_review_stays_so(folder):
+    """A colleague who forgets the option must not see what the first has decided."""
+    open_review(folder / "boxes.json").close()
+    begun = open_review(folder / "boxes.json", independent=True)
+    page_of(begun, folder / "images").do("reject", 2, 1, reviewer="anna")
+    begun.close()
+    later = open_review(folder / "boxes.json")
+    page = page_of(later, folder / "images")
+    assert page.see(2, "ben")["others"] == []
+    assert "b.png" in page.queue("ben")
+    later.close()
+
+
 def test_two_servers_on_one_review_see_each_other(page, review, folder):
     other = open_review(folder / "boxes.json")
     page.do("accept", 1, 1)

@@ -49,7 +49,8 @@ class Review:
 
     Args:
         path: the file of the review.
-        independent: whether every reviewer judges every image; otherwise they share them out.
+        independent: whether every reviewer judges every image; otherwise they share them out. A review that
+            was once independent stays so: who has seen the others' decisions cannot be blind again.
 
     Raises:
         ReviewError: the file is no review.
@@ -57,7 +58,9 @@ class Review:
 
     def __init__(self, path: Path, *, independent: bool = False) -> None:
         self.store = Store(path)
-        self.independent = independent
+        if independent and "independent" not in self.store.meta:
+            self.store.remember("independent", "yes")
+        self.independent = "independent" in self.store.meta
         self._state = State()
         self._lock = threading.RLock()
 

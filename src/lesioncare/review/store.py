@@ -287,6 +287,16 @@ class Store:
         )
         return int(cursor.lastrowid or 0)
 
+    def remember(self, name: str, value: str) -> None:
+        """Keep a fact about the review.
+
+        Raises:
+            NotWritten: the file cannot be written.
+        """
+        with self.writing():
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self.meta[name] = value
+
     def find(self, key: str) -> tuple[int, int] | None:
         """Number and image of the event with a key; None if there is none."""
         rows = self._rows("SELECT number, image FROM events WHERE key = ?", [key])
