@@ -1,8 +1,23 @@
 """Numbers and their nouns in sentences, "1 box", "2 boxes"; and names that are told apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
-__all__ = ["distinct_names", "noun", "several"]
+__all__ = ["did_you_mean", "distinct_names", "noun", "several"]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question after the known names that are close to a word, with a space behind; empty if none is.
+
+    Example:
+        >>> did_you_mean("resnet81", ["resnet18", "vgg11", "resnet8"])
+        "Did you mean 'resnet8' or 'resnet18'? "
+        >>> did_you_mean("cat", ["dog"])
+        ''
+    """
+    close = [repr(name) for name in get_close_matches(word, known, n=4)]
+    named = " or ".join([", ".join(close[:-1]), close[-1]] if close[1:] else close)
+    return f"Did you mean {named}? " if close else ""
 
 
 def distinct_names(names: Sequence[str], places: Sequence[object] | None = None) -> list[str]:

@@ -78,7 +78,7 @@ CASES = {
     "no box file": (f"{TRAIN} --boxes none.csv", ["none.csv", "no such box file"]),
     "box columns": (f"{TRAIN} --box-columns x1,y1", ["--box-columns", "four names"]),
     "box unit": (f"{TRAIN} --box-unit mile", ["--box-unit", "'pixel'", "'mile'"]),
-    "unknown model": (f"{TRAIN} --model resnet5", ["'resnet5'", "Close names", "resnet50"]),
+    "unknown model": (f"{TRAIN} --model resnet5", ["'resnet5'", "Did you mean", "resnet50"]),
     "own model": (f"{TRAIN} --model my_nets:big", ["'my_nets:big'", "No module named", "package.module"]),
     "weights": (f"{TRAIN} --weights none.pth", ["none.pth", "no such weights file", "--weights"]),
     "unknown rare class": (f"{TRAIN} --rare DF,network", ["rare", "'DF'", "'red-lacunae'"]),

@@ -111,7 +111,7 @@ def test_options_count_before_the_file(run, words, tmp_path):
     [
         ((), "There are no arms: give --arms"),
         (("--arms", "plan.yaml"), "plan.yaml is a plan, not an arm: give it with --config plan.yaml"),
-        (("--arms", "ce", "--model", "resnet_50"), "arm 'ce': timm has no model 'resnet_50'. Close names: "),
+        (("--arms", "ce", "--model", "resnet_50"), "arm 'ce': timm has no model 'resnet_50'. Did you mean "),
         (("--arms", "ce,cra"), "'cra' is neither a remedy nor an attention loss"),
         (("--arms", "ce", "--workers", "0"), "--workers must be at least 1"),
         (("--arms", "ce", "--image-size", "big"), "--image-size needs a number"),

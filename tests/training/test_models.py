@@ -59,7 +59,7 @@ def test_an_own_model_is_a_function_of_the_number_of_classes():
 def test_what_cannot_be_built_is_seen_without_building(tmp_path):
     check_model(ModelConfig(name="test_resnet"))
     check_model(ModelConfig(name=OWN, weights="none"))
-    for name, said in (("resnet_50", "Close names: .*resnet50"), ("nowhere:make", "cannot be imported")):
+    for name, said in (("resnet_50", "Did you mean .*.*resnet50"), ("nowhere:make", "cannot be imported")):
         with pytest.raises(ModelError, match=said):
             check_model(ModelConfig(name=name))
     with pytest.raises(ConfigError, match="no such weights file"):
@@ -138,8 +138,8 @@ def test_a_truncated_file_is_refused(resnet_file):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet5", r"timm has no model 'resnet5'. Close names: .*resnet50"),
-        ("efficientnet_bx", r"no model 'efficientnet_bx'. Close names: .*efficientnet_b"),
+        ("resnet5", r"timm has no model 'resnet5'. Did you mean .*.*resnet50"),
+        ("efficientnet_bx", r"no model 'efficientnet_bx'. Did you mean .*.*efficientnet_b"),
         ("zzz", r"no model 'zzz'. A model of your own"),
         ("no.such.module:f", r"cannot be imported: No module named 'no'"),
         ("lesioncare.experiment.demo:f", r"has no attribute 'f'"),

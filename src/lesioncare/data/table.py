@@ -28,7 +28,7 @@ from lesioncare.data.locate import locate_images
 from lesioncare.errors import ConfigError, DataError
 from lesioncare.images import image_size
 from lesioncare.rawtable import first_few, read_raw_table
-from lesioncare.words import several
+from lesioncare.words import did_you_mean, several
 
 IMAGE_NAMES = ("image", "image_id", "file", "filename", "path")
 LABEL_NAMES = ("label", "class", "dx", "diagnosis", "target")
@@ -328,7 +328,7 @@ def _select(source: Path, columns: Columns, *, require_labels: bool) -> pd.DataF
             option = "--box-columns" if meaning in CORNERS else f"--{meaning}-column"
             raise DataError(
                 f"{source}: no column {name!r}; the columns are {', '.join(raw.columns)}. "
-                f"Name the right one ({option})."
+                f"{did_you_mean(name, raw.columns)}Name the right one ({option})."
             )
     if raw.empty:
         raise DataError(f"{source}: the table has a header and no rows. Add one row per image.")

@@ -1,7 +1,6 @@
 """The arms of a comparison: from a short name, or from a mapping, to a run's options."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -16,6 +15,7 @@ from lesioncare.training.config import (
     RemedyName,
     ScheduleConfig,
 )
+from lesioncare.words import did_you_mean
 
 __all__ = ["PARTS", "check_keys", "read_part", "short_arm", "short_attention"]
 
@@ -126,5 +126,4 @@ def _word(word: str, name: str) -> tuple[str, Any]:
 
 def _close(word: str, known: Iterable[str]) -> str:
     known = [name for name in known if not name.startswith("none")]
-    close = get_close_matches(word, known, n=4)
-    return f"Close names: {', '.join(close)}." if close else f"The choices are {', '.join(known)}."
+    return did_you_mean(word, known).rstrip() or f"The choices are {', '.join(known)}."

@@ -1,10 +1,10 @@
 """Which classes are rare."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Literal
 
 from lesioncare.errors import ConfigError
+from lesioncare.words import did_you_mean
 
 __all__ = ["rare_classes"]
 
@@ -37,14 +37,12 @@ def rare_classes(
     names = [choice] if isinstance(choice, str) else list(choice)
     unknown = [name for name in names if name not in counts]
     if unknown:
-        close = get_close_matches(unknown[0], counts, n=3)
-        hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
         some = [
             *map(repr, list(counts)[:_SHOWN]),
             *([f"and {len(counts) - _SHOWN} more"] if len(counts) > _SHOWN else []),
         ]
         raise ConfigError(
             f"rare: no class is called {', '.join(map(repr, unknown))}. "
-            f"{hint}Choose 'auto' or from {', '.join(some)}."
+            f"{did_you_mean(unknown[0], counts)}Choose 'auto' or from {', '.join(some)}."
         )
     return tuple(name for name in counts if name in names)

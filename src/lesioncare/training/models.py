@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,6 +16,7 @@ from lesioncare.attention.trace import evaluation_mode
 from lesioncare.errors import ConfigError, ModelError
 from lesioncare.rawtable import first_few
 from lesioncare.training.config import ModelConfig
+from lesioncare.words import did_you_mean
 
 __all__ = ["BuiltModel", "build_model", "check_model", "checkpoint_blocks", "first_line", "read_weights"]
 
@@ -102,10 +102,9 @@ def checkpoint_blocks(network: nn.Module, *, enable: bool = True) -> None:
 
 def _check_timm_name(name: str) -> None:
     if not timm.is_model(name):
-        close = get_close_matches(name, timm.list_models(), n=5)
-        hint = f" Close names: {', '.join(close)}." if close else ""
         raise ModelError(
-            f"timm has no model {name!r}.{hint} A model of your own is given as package.module:function."
+            f"timm has no model {name!r}. {did_you_mean(name, timm.list_models())}"
+            "A model of your own is given as package.module:function."
         )
 
 
