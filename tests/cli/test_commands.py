@@ -325,3 +325,34 @@ def test_sentences_are_whole_lines_where_no_terminal_is(run, train_words, tmp_pa
     [line] = [line for line in shown.splitlines() if line.startswith("Balanced accuracy: ")]
     assert len(line) > 90
     assert line.endswith("6 are needed.")
+
+
+def test_a_misspelt_column_is_told_before_torch_is_loaded(run, train_words, tmp_path):
+    words = [*train_words, "--output", tmp_path / "run", "--group-column", "gruop"]
+    code, shown, errors = run(*words)
+    assert (code, shown) == (2, "")
+    assert "no column 'gruop'" in errors
+    assert "Did you mean 'group'? Name the right one (--group-column)." in errors
+    code, shown, errors = run("train", tmp_path, "--output", tmp_path / "run")
+    assert (code, shown) == (2, "")
+    assert "is a folder" in errors
+
+
+def test_a_table_in_which_twins_share_a_group_is_written(run, tiny, tmp_path):
+    image = next((tiny.parent / "images").iterdir())
+    folder = tmp_path / "images"
+    shutil.copytree(tiny.parent / "images", folder)
+    shutil.copy(image, folder / "again.jpg")
+    frame = pd.read_csv(tiny)[["image", "label"]]
+    frame.loc[len(frame)] = ["again.jpg", frame.label[0]]
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    words = ("data", "check", tmp_path / "table.csv", "--groups", tmp_path / "grouped.csv")
+    code, shown, errors = run(*words)
+    assert code == 0, errors
+    assert f"Table with groups (--group-column group): {tmp_path / 'grouped.csv'}" in shown
+    found = pd.read_csv(tmp_path / "grouped.csv")
+    assert found.group.iloc[-1] == found.group[[image.stem in name for name in found.image]].iloc[0]
+    assert found.group.nunique() <= len(frame) - 1
+    code, _, errors = run(*words)
+    assert code == 2
+    assert "is there already" in errors

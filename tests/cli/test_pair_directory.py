@@ -27,6 +27,35 @@ def test_the_directory_of_a_baseline_is_said_to_hold_two_runs(
     assert "again" not in error
 
 
+@pytest.mark.parametrize("command", ["predict {} images", "report {}", "evaluate {}"])
+def test_a_comparison_or_an_arm_of_it_is_told_from_a_run(run, finished, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished, "c/cells/care/fold0-seed0")
+    for given, told in (("c", "It is a comparison"), ("c/cells/care", "It holds runs")):
+        code, _, error = run(*command.format(given).split())
+        assert code == 2
+        said = (
+            f"is not the directory of one run. {told}: give a single run, such as c/cells/care/fold0-seed0."
+        )
+        assert said in error
+
+
+def test_the_report_of_one_directory_is_in_it_and_replaces_no_other_file(
+    run, finished, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished, "one")
+    assert run("report", "one")[0] == 0
+    assert Path("one/report.html").read_text("utf-8").lstrip().lower().startswith("<!doctype html")
+    assert run("report", "one")[0] == 0
+    Path("one/report.html").write_text("mine")
+    code, _, error = run("report", "one")
+    assert code == 2
+    assert "report.html: is there, and is no file that this command wrote" in error
+    assert Path("one/report.html").read_text() == "mine"
+    assert not Path("report.html").exists()
+
+
 def test_runs_of_one_name_go_by_their_directories(run, finished, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("first", "second"):

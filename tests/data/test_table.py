@@ -285,7 +285,11 @@ ERRORS = [
     ("image,label,group\na,x,1\nb,y,2\na,x,2\n", "two values of 'group': rows 2 and 4"),
     ("image,label,split\na,x,train\nb,y,test\na,x,test\n", "two values of 'split': rows 2 and 4"),
     (BOXED.format("1,,3,4"), "four numbers empty.*row 2"),
-    (BOXED.format("1,2,three,4"), r"not four finite numbers.*row 2 \(1, 2, three, 4\)"),
+    (BOXED.format("1,2,three,4"), r"not four finite numbers.*row 2 \(1; 2; three; 4\)"),
+    (
+        BOXED.format('"0,5",2,3,4'),
+        r"not four finite numbers.*row 2 \(0,5; 2; 3; 4\).*decimal commas: save the table with",
+    ),
     (BOXED.format("1,2,nan,4"), "not four finite numbers"),
     (BOXED.format("1,2,inf,4"), "not four finite numbers"),
     (BOXED.format("5,2,5,4"), r"without area.*row 2 \(5, 2, 5, 4\)"),

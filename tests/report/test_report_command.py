@@ -47,6 +47,7 @@ def test_the_command_makes_the_same_settings_again(parts, monkeypatch):
     monkeypatch.setattr(
         sys.modules["lesioncare.cli.train"], "_run", lambda parts, *_, **__: taken.update(parts)
     )
+    monkeypatch.setattr("lesioncare.cli.options.tell_columns", lambda *_: None)  # there is no such table
     config = TrainConfig.build(**parts)
     program, *arguments = shlex.split(command_line(config.to_json()).replace("\\\n", ""))
     outcome = CliRunner().invoke(app, arguments)

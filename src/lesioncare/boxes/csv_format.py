@@ -25,6 +25,7 @@ CORNER_NAMES = (
 )
 SIZE_NAMES = ("x", "y", "width", "height")
 IMAGE_NAMES = ("image", "image_id", "file", "filename", "path", "patientid")
+DECIMAL_COMMAS = "These are decimal commas: save the table with decimal points."
 MAX_OUTSIDE = 0.25
 """Share of a box's area that may lie outside its image: more is another image's box, or another size's."""
 FRACTION_SLACK = 0.01
@@ -32,9 +33,11 @@ FRACTION_SLACK = 0.01
 
 __all__ = [
     "CORNER_NAMES",
+    "DECIMAL_COMMAS",
     "BoxUnit",
     "check_corners",
     "find_columns",
+    "has_decimal_commas",
     "is_fraction",
     "parse_corners",
     "read_box_csv",
@@ -109,9 +112,15 @@ def parse_corners(cells: pd.DataFrame, source: Path) -> Floats:
     partly: Flags = np.any(empty, axis=1) & ~none
     _refuse(partly, "a box with some of its four numbers empty", "Fill in all four or none.", rows, source)
     odd: Flags = ~np.all(np.isfinite(numbers), axis=1) & ~none
-    shown = cells.loc[odd].agg(", ".join, axis=1).tolist() if odd.any() else None
-    _refuse(odd, "a box that is not four finite numbers", "Correct it.", rows, source, shown=shown)
+    shown = cells.loc[odd].agg("; ".join, axis=1).tolist() if odd.any() else None
+    remedy = DECIMAL_COMMAS if has_decimal_commas(cells.loc[odd]) else "Correct it."
+    _refuse(odd, "a box that is not four finite numbers", remedy, rows, source, shown=shown)
     return numbers
+
+
+def has_decimal_commas(cells: pd.DataFrame) -> bool:
+    """Whether a cell is a number as a spreadsheet in some languages writes it: 0,5125."""
+    return any(cells[name].str.fullmatch(r"[-+]?\d+,\d+").any() for name in cells)
 
 
 def is_fraction(corners: Floats, unit: BoxUnit) -> bool:

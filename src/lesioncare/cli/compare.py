@@ -25,7 +25,12 @@ EXAMPLES = (
     "lesioncare compare table.csv --boxes boxes.csv --arms ce,care,energy-all,balanced-softmax+energy-all\n\n"
     "lesioncare compare table.csv --arms ce,focal --folds 0,1 --seeds 3 --freeze auto --workers 4\n\n"
     "lesioncare compare --config plan.yaml --dry-run\n\n"
-    "The same command again goes on where a stopped comparison was; more arms, folds or seeds may be added."
+    "The same command again goes on where a stopped comparison was; more arms, folds or seeds may be "
+    "added.\n\n"
+    "[bold]plan.yaml[/bold]\n\n"
+    "table: table.csv\n\n"
+    "schedule: {epochs: 10}\n\n"
+    "arms: {ce: null, ours: {attention: energy-all, boxes: other.csv}}"
 )
 
 _PLAN, _DATA, _MODEL, _SCHEDULE, _WHERE = "Comparison", "Data", "Network", "Training", "Where it runs"

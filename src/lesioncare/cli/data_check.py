@@ -15,7 +15,8 @@ __all__ = ["data_app"]
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "lesioncare data check table.csv --images photos/ --output check.html\n\n"
-    "lesioncare data check table.csv --findings findings.csv --no-pictures"
+    "lesioncare data check table.csv --findings findings.csv --no-pictures\n\n"
+    "lesioncare data check table.csv --groups grouped.csv  [dim](then train on grouped.csv)[/dim]"
 )
 
 data_app = typer.Typer(
@@ -44,6 +45,13 @@ def check(
         Path | None,
         typer.Option(help="CSV file to write, one finding a line, with the images' names."),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file to write: the table with a column of groups, in which images that look the same "
+            "share one, so that no split tears them apart."
+        ),
+    ] = None,
     similarity: Annotated[
         float, typer.Option(help="Correlation of thumbnails from which two images are near-duplicates.")
     ] = 0.995,
@@ -65,7 +73,7 @@ def check(
     from lesioncare.cli.data_show import show_check  # noqa: PLC0415  these load torch
     from lesioncare.cli.show import show_path  # noqa: PLC0415
     from lesioncare.data import Columns  # noqa: PLC0415
-    from lesioncare.data.quality import FINDING_COLUMNS, check_table  # noqa: PLC0415
+    from lesioncare.data.quality import FINDING_COLUMNS, check_table, grouped_table  # noqa: PLC0415
     from lesioncare.evaluation.files import HTML, refuse_foreign, write_file  # noqa: PLC0415
     from lesioncare.rawtable import read_header  # noqa: PLC0415
     from lesioncare.report.data_check import build_check_page  # noqa: PLC0415
@@ -74,15 +82,19 @@ def check(
         refuse_foreign(output, HTML)
     if findings is not None:
         refuse_foreign(findings, ",".join(FINDING_COLUMNS).encode())
+    if groups is not None and groups.exists():
+        raise DataError(f"{groups}: is there already. Name another file.")
+    header = read_header(table)
     columns = Columns.of(
-        read_header(table),
+        header,
         image=image_column,
         label=label_column,
         group=group_column,
         split=split_column,
         box=options.four_columns(box_columns) if box_columns else None,
     )
-    say(replace(columns, box=columns.box if boxes is None else None).sentence())
+    columns.check(header, table, labelled=label_column is not None)
+    say(replace(columns, box=columns.box if boxes is None else None).sentence(header))
     found = check_table(
         table,
         columns,
@@ -97,5 +109,8 @@ def check(
     if findings is not None:
         write_file(findings, found.records().to_csv(index=False).encode())
         show_path("Findings", findings)
+    if groups is not None:
+        write_file(groups, grouped_table(found, columns).to_csv(index=False).encode())
+        show_path(f"Table with groups (--group-column {columns.group or 'group'})", groups)
     if output is not None:
         show_path("Page", build_check_page(found, output, pictures=not no_pictures))

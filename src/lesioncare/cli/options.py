@@ -97,13 +97,16 @@ def warn_of_learnt(learnt: int, images: int) -> None:
 def tell_columns(table: Path, columns: Mapping[str, Any], *unused: str) -> None:
     """Say which columns are read, and that each image is a lesion of its own where no column has groups.
 
+    It loads no torch, so that a misspelt column is told at once.
+
     Args:
-        table: the table; nothing is said of one that is not there.
+        table: the table.
         columns: of `column_options`, or the same fields of a `DataConfig`.
         unused: fields of `Columns` that are not read: "box" where the boxes are in a file of their own.
+
+    Raises:
+        DataError: there is no such table, or no such column.
     """
-    if not table.is_file():
-        return
     from lesioncare.data import Columns  # noqa: PLC0415  loads pandas
     from lesioncare.rawtable import read_header  # noqa: PLC0415
 
@@ -111,7 +114,9 @@ def tell_columns(table: Path, columns: Mapping[str, Any], *unused: str) -> None:
     named = {name: columns[f"{name}_column"] for name in ("image", "label", "group", "split")}
     found = Columns.of(header, **named, box=columns["box_columns"])
     nothing: dict[str, Any] = dict.fromkeys(unused)
-    say(replace(found, **nothing).sentence())
+    read = replace(found, **nothing)
+    read.check(header, table)
+    say(read.sentence(header))
     if found.group is None:
         say(
             "No group column: every image counts as a lesion or patient of its own. If several images show "

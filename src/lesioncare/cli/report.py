@@ -52,7 +52,7 @@ def write(
         typer.Option(
             "--output",
             "-o",
-            help="HTML file to write. \\[default: report.html; of a comparison, in its directory]",
+            help="HTML file to write. \\[default: report.html in the directory; of several, in this folder]",
             show_default=False,
         ),
     ] = None,
@@ -61,8 +61,9 @@ def write(
     """Write the report of finished runs, or of a comparison, as one HTML file that needs nothing else."""
     from lesioncare.evaluation.files import HTML, refuse_foreign  # noqa: PLC0415  these load torch
 
-    if output is not None:
-        refuse_foreign(output, HTML)
+    if output is None:
+        output = Path("report.html") if len(runs) > 1 else runs[0] / "report.html"
+    refuse_foreign(output, HTML)
     if any((given / "comparison.json").exists() for given in runs):
         _report_comparison(runs, output, title)
         return
@@ -70,7 +71,7 @@ def write(
     from lesioncare.report import build_report  # noqa: PLC0415
 
     results = load_results(runs)
-    written = build_report(results, output or Path("report.html"), title=title)
+    written = build_report(results, output, title=title)
     show_results(results)
     show_path("Report", written)
 
@@ -106,7 +107,7 @@ def serve(
     serve_app(results_app(results), token, port, lambda address: announce(address, open_browser, kept=False))
 
 
-def _report_comparison(given: list[Path], output: Path | None, title: str | None) -> None:
+def _report_comparison(given: list[Path], output: Path, title: str | None) -> None:
     from lesioncare.cli.show_comparison import save_report  # noqa: PLC0415  these load torch
     from lesioncare.experiment import Comparison  # noqa: PLC0415
 

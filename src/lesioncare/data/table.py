@@ -97,21 +97,41 @@ class Columns:
         given = {field: value for field, value in named.items() if value is not None}
         return dataclasses.replace(cls.guess(header), **given)
 
-    def sentence(self) -> str:
-        """What is read from where, in words.
+    def check(self, header: Sequence[str], source: Path, *, labelled: bool = True) -> None:
+        """Look whether the columns are there.
+
+        Args:
+            header: the names of the file's columns.
+            source: the file, for messages.
+            labelled: whether the classes' has to be, too.
+
+        Raises:
+            DataError: one is not; the message names it, those that are there, and the option.
+        """
+        named = {"image": self.image, "label": self.label, "group": self.group, "split": self.split}
+        if not labelled:
+            del named["label"]
+        options = [(name, f"--{field}-column") for field, name in named.items() if name is not None]
+        for name, option in [*options, *((name, "--box-columns") for name in self.box or ())]:
+            if name not in header:
+                raise DataError(
+                    f"{source}: no column {name!r}; the columns are {', '.join(header)}. "
+                    f"{did_you_mean(name, header)}Name the right one ({option})."
+                )
+
+    def sentence(self, header: Sequence[str]) -> str:
+        """What is read of a file whose columns have these names, in words.
 
         Example:
-            >>> Columns.guess(["image_id", "dx", "x0", "y0", "x1", "y1"]).sentence()
+            >>> header = ["image_id", "dx", "x0", "y0", "x1", "y1", "age"]
+            >>> Columns.guess(header).sentence(header)
             'Columns read: image_id (image), dx (class), x0, y0, x1, y1 (box).'
         """
-        meanings = {
-            "image": self.image,
-            "class": self.label,
-            "lesion or patient": self.group,
-            "part": self.split,
-            "box": ", ".join(self.box or ()),
-        }
-        return f"Columns read: {', '.join(f'{name} ({what})' for what, name in meanings.items() if name)}."
+        names = (self.image, self.label, self.group, self.split)
+        meanings = zip(names, ("image", "class", "lesion or patient", "part"), strict=True)
+        told = [f"{name} ({what})" for name, what in meanings if name in header]
+        box = [f"{', '.join(self.box)} (box)"] if self.box else []
+        return f"Columns read: {', '.join([*told, *box])}."
 
 
 @dataclass(frozen=True)
@@ -323,13 +343,7 @@ def _select(source: Path, columns: Columns, *, require_labels: bool) -> pd.DataF
     wanted |= dict(zip(CORNERS, columns.box, strict=True)) if columns.box else {}
     if not require_labels and columns.label not in raw.columns:
         raw[columns.label] = ""
-    for meaning, name in wanted.items():
-        if name is not None and name not in raw.columns:
-            option = "--box-columns" if meaning in CORNERS else f"--{meaning}-column"
-            raise DataError(
-                f"{source}: no column {name!r}; the columns are {', '.join(raw.columns)}. "
-                f"{did_you_mean(name, raw.columns)}Name the right one ({option})."
-            )
+    columns.check(list(raw.columns), source)
     if raw.empty:
         raise DataError(f"{source}: the table has a header and no rows. Add one row per image.")
     rows = pd.DataFrame({meaning: raw[name] for meaning, name in wanted.items() if name is not None})

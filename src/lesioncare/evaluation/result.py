@@ -203,15 +203,24 @@ class RunResult:
 
 
 def runs_inside(directory: Path) -> str:
-    """Which runs of `--baseline` to give instead of their common directory; empty where it holds none."""
+    """Which runs to give instead of a directory that holds some; empty where it holds none."""
     runs = [directory / name for name in ("with", "without")]
     runs = [run for run in runs if any((run / name).exists() for name in ("config.json", "result.json"))]
     if not runs:
-        return ""
+        return _cells_inside(directory)
     finished = [run for run in runs if (run / "result.json").exists()]
     if not finished:
         return "Its training was stopped before a run was finished. Give the same train command again."
     return f"It holds {'two' if len(finished) > 1 else 'one'}: give {' or '.join(map(str, finished))}."
+
+
+def _cells_inside(directory: Path) -> str:
+    """A run of a comparison, or of one of its arms, to give instead."""
+    for what, pattern in (("It is a comparison", "cells/*/*"), ("It holds runs", "*")):
+        found = sorted(path.parent for path in directory.glob(f"{pattern}/result.json"))
+        if found:
+            return f"{what}: give a single run, such as {found[0]}."
+    return ""
 
 
 def _npz(maps: NDArray[np.float16]) -> bytes:

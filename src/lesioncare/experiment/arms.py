@@ -1,6 +1,7 @@
 """The arms of a comparison: from a short name, or from a mapping, to a run's options."""
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -99,7 +100,15 @@ def check_keys(given: Mapping[Any, Any], known: Iterable[str], where: str) -> No
     known = list(known)
     for key in given:
         if key not in known:
-            raise ConfigError(f"{where}: there is no option {key!r}. {_close(str(key), known)}")
+            hint = did_you_mean(str(key), known) or _below(str(key), known) or _close(str(key), known)
+            raise ConfigError(f"{where}: there is no option {key!r}. {hint.rstrip()}")
+
+
+def _below(key: str, parts: Iterable[str]) -> str:
+    """The options of the parts that are close to a key: it may stand a level too high."""
+    inside = {option: part for part in parts if part in PARTS for option in PARTS[part].model_fields}
+    close = get_close_matches(key, inside, n=1)
+    return f"{close[0]!r} is an option of {inside[close[0]]!r}: put it under that." if close else ""
 
 
 def _word(word: str, name: str) -> tuple[str, Any]:

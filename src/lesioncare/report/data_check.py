@@ -170,7 +170,8 @@ def leak_sentence(leak: Leak | None, what: str) -> str:
             "another image of the same one is trained on. lesioncare keeps each group on one side."
         )
     return (
-        f"{numbers} look the same as another, and {split} while a twin is trained on. Give twins one group."
+        f"{numbers} look the same as another, and {split} while a twin is trained on. Give twins one group: "
+        "lesioncare data check --groups writes such a table."
     )
 
 

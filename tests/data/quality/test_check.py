@@ -266,7 +266,7 @@ def test_twins_of_twins_are_one_cluster(tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1), ("d", 0)):
         smooth(seed).save(tmp_path / f"{name}.png")
     twins, _ = find_twins(scan_images([str(tmp_path / f"{name}.png") for name in "abcd"]))
-    found = clusters(twins, 4)
+    found = clusters([twin.pair for twin in twins], 4)
     assert found[0] == found[1] == found[3] != found[2]
 
 
@@ -307,3 +307,10 @@ def test_busi_has_the_pairs_and_the_labels_of_its_list(busi):
     assert found("one image, two labels") == {
         pair for pair in truth if len({label[one] for one in pair}) == 2
     }
+
+
+def test_decimal_commas_are_named(place):
+    found = place('0.png,x,"0,5","0,2","0,7","0,9"', "1.png,y,,,,", header="image,label,x1,y1,x2,y2")
+    [(rows, detail)] = of(found, "box")
+    assert rows == (2,)
+    assert "decimal commas: save the table with decimal points" in detail

@@ -2,6 +2,7 @@
 
 from lesioncare.data.quality.check import FINDING_COLUMNS, DataCheck, check_table
 from lesioncare.data.quality.findings import KINDS, Finding, Kind
+from lesioncare.data.quality.groups import grouped_table
 from lesioncare.data.quality.leaks import Leak, expected_leaks
 from lesioncare.data.quality.twins import Twin, find_twins
 
@@ -16,4 +17,5 @@ __all__ = [
     "check_table",
     "expected_leaks",
     "find_twins",
+    "grouped_table",
 ]

@@ -11,7 +11,7 @@ import pandas as pd
 from lesioncare.boxes.box import Box
 from lesioncare.boxes.boxset import BoxSet
 from lesioncare.boxes.check import check_boxes
-from lesioncare.boxes.csv_format import BoxUnit, is_fraction
+from lesioncare.boxes.csv_format import DECIMAL_COMMAS, BoxUnit, has_decimal_commas, is_fraction
 from lesioncare.boxes.formats import read_boxes
 from lesioncare.boxes.formats.folder import stem_of
 from lesioncare.data.box_labels import boxes_of_other_classes
@@ -94,12 +94,14 @@ def _of_table(
     finite = [all(map(math.isfinite, four)) for four in corners.tolist()]
     fraction = any(finite) and is_fraction(corners[finite], unit)
     findings, boxes = [], []
+    commas = has_decimal_commas(filled[CORNERS])
+    strange = f"not four numbers. {DECIMAL_COMMAS}" if commas else "not four numbers"
     for four, row, path, good in zip(
         corners.tolist(), filled["row"].tolist(), filled["path"], finite, strict=True
     ):
         size = sizes.get(path, (0, 0))
         if not good:
-            findings.append(Finding("box", (row,), "not four numbers"))
+            findings.append(Finding("box", (row,), strange))
             continue
         scaled = [value * side for value, side in zip(four, size * 2, strict=True)] if fraction else four
         if fraction and not all(size):

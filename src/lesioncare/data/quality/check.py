@@ -145,7 +145,7 @@ def check_table(
         twins=tuple(twins),
         findings=tuple(findings),
         groups=None if groups is None or groups.empty else expected_leaks(groups.tolist()),
-        alike=expected_leaks(clusters(twins, len(rows))),
+        alike=expected_leaks(clusters([twin.pair for twin in twins], len(rows))),
         notes=tuple(_notes(rows, whole)),
         similarity=similarity,
     )

@@ -51,16 +51,16 @@ KINDS: Mapping[str, Kind] = {
     "twins in two groups": Kind(
         "The same or almost the same image belongs to two lesions or patients, so that a split by group "
         "tears it apart.",
-        "Give both one group, or remove one.",
+        "Give both one group (--groups writes such a table), or remove one.",
     ),
     "identical images": Kind("Two files hold the same pixels.", "Keep one."),
     "near-duplicate images": Kind(
         "Two files show almost the same image: the same one saved again, or taken again at once.",
-        "Keep one, or give both one group.",
+        "Keep one, or give both one group (--groups writes such a table).",
     ),
     "box": Kind(
-        "A box is no box, lies outside its image, is tiny or doubled, or is named after another class than "
-        "its image's, and then is not used.",
+        "A box is no box or lies outside its image, which training refuses; or it is tiny or doubled; or it "
+        "is named after another class than its image's, and then is not used.",
         "Look at it with lesioncare boxes show, and correct it.",
     ),
     "unusual size": Kind(

@@ -32,15 +32,11 @@ def read_rows(source: Path, columns: Columns, image_root: Path | None) -> pd.Dat
     raw = read_raw_table(source)
     wanted = {"image": columns.image, "label": columns.label, "group": columns.group, "split": columns.split}
     wanted |= dict(zip(CORNERS, columns.box, strict=True)) if columns.box else {}
-    if columns == Columns.guess(tuple(raw.columns)) and columns.label not in raw.columns:
+    guessed = columns == Columns.guess(tuple(raw.columns))
+    columns.check(list(raw.columns), source, labelled=not guessed)
+    if columns.label not in raw.columns:
         wanted["label"] = None
     named = {meaning: name for meaning, name in wanted.items() if name is not None}
-    for meaning, name in named.items():
-        if name not in raw.columns:
-            raise DataError(
-                f"{source}: no column {name!r} ({meaning}); the columns are {', '.join(raw.columns)}. Name "
-                f"the right one (--{meaning}-column)."
-            )
     if raw.empty:
         raise DataError(f"{source}: the table has a header and no rows. Add one row per image.")
     if image_root is not None and not image_root.is_dir():

@@ -35,6 +35,11 @@ class Twin:
     similarity: float
     identical: bool
 
+    @property
+    def pair(self) -> tuple[int, int]:
+        """Both positions."""
+        return self.first, self.second
+
 
 def find_twins(scan: Scan, similarity: float = SIMILARITY) -> tuple[list[Twin], bool]:
     """All pairs of at least this similarity, and whether the list is whole (see `MAX_TWINS`)."""
@@ -62,10 +67,15 @@ def find_twins(scan: Scan, similarity: float = SIMILARITY) -> tuple[list[Twin], 
     return twins, whole
 
 
-def clusters(twins: Sequence[Twin], n: int) -> npt.NDArray[np.int64]:
-    """Number of the cluster of each of n images: twins, and twins of twins, share one."""
-    first, second = [twin.first for twin in twins], [twin.second for twin in twins]
-    graph = coo_matrix((np.ones(len(twins)), (first, second)), shape=(n, n))
+def clusters(pairs: Sequence[tuple[int, int]], n: int) -> npt.NDArray[np.int64]:
+    """Number of the cluster of each of n images: twins, and twins of twins, share one.
+
+    Args:
+        pairs: positions of two twins, in [0, n).
+        n: how many images there are.
+    """
+    first, second = zip(*pairs, strict=True) if pairs else ((), ())
+    graph = coo_matrix((np.ones(len(pairs)), (first, second)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
