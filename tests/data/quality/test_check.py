@@ -115,6 +115,8 @@ def test_small_classes_are_told_with_their_groups(place):
     rows = [*(f"{n}.png,nv,g{n}" for n in range(6)), *(f"{n}.png,df,g6" for n in range(6, 10))]
     found = place(*rows, header="image,label,lesion_id")
     assert of(found, "small class") == [((), "df: 4 images of 1 lesion or patient")]
+    rows = [*(f"{n}.png,nv,g{n}" for n in range(6)), *(f"{n}.png,df,g{n}" for n in range(6, 10))]
+    assert of(place(*rows, header="image,label,lesion_id"), "small class") == [((), "df: 4 images")]
 
 
 def test_odd_sizes_brightness_and_blank_images_are_told(place):

@@ -229,7 +229,7 @@ def _class_findings(rows: pd.DataFrame) -> Iterator[Finding]:
         groups = members["group"].nunique() if "group" in rows.columns else len(members)
         if groups < FOLDS:
             lesions = several(groups, "lesion or patient", "lesions or patients")
-            of_group = f" of {lesions}" if "group" in rows.columns else ""
+            of_group = f" of {lesions}" if groups < len(members) else ""
             yield Finding("small class", (), f"{label}: {several(len(members), 'image')}{of_group}")
 
 
