@@ -128,6 +128,13 @@ def test_odd_sizes_brightness_and_blank_images_are_told(place):
     assert [rows for rows, _ in of(found, "unusual brightness")] == [(13,)]
 
 
+def test_an_upright_image_among_lying_ones_is_not_unusual_but_a_square_one_is(place):
+    smooth(20, (72, 96)).save(place.folder / "upright.png")
+    smooth(21, (83, 83)).save(place.folder / "square.png")  # of the same area
+    found = place(*NINE, "upright.png,nv", "square.png,nv")
+    assert of(found, "unusual size") == [((13,), "83 x 83 pixels")]
+
+
 def test_blank_images_are_no_twins(place):
     for name in ("one", "two"):
         Image.new("RGB", (96, 72), (9, 9, 9 + (name == "two"))).save(place.folder / f"{name}.png")
