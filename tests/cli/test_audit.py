@@ -1,7 +1,9 @@
 import shutil
 
 import pandas as pd
+from typer.testing import CliRunner
 
+from lesioncare.cli.app import app
 from lesioncare.evaluation.audit import AuditResult
 
 QUICK = ("--artefacts", "hair", "--steps", 2)
@@ -30,6 +32,12 @@ def test_a_run_is_audited_on_its_own_test_part(run, finished, tmp_path):
     first = (folder / "audit.html").read_bytes()
     assert run("audit", tmp_path / "run", *QUICK)[0] == 0  # again, in place of the first
     assert (folder / "audit.html").read_bytes() == first
+
+
+def test_the_help_says_what_the_artefacts_are_of_and_nothing_of_skin():
+    shown = CliRunner().invoke(app, ["audit", "--help"], env={"COLUMNS": "400"}).output
+    assert "artefacts are those of dermoscopy and mean little on X-rays and ultrasound" in shown
+    assert "skin" not in shown
 
 
 def test_both_runs_of_a_pair_are_compared_on_another_table(run, finished, tiny, tmp_path, monkeypatch):

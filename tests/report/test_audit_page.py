@@ -9,6 +9,7 @@ import pytest
 from lesioncare.data.editing import EditSettings, choose_partners, version_names
 from lesioncare.evaluation.audit import AuditResult, RunAudit
 from lesioncare.report import build_audit_report, text
+from lesioncare.report.audit.study import meaning_of
 
 from .helpers import CLASSES, COUNTS, Page, make_run
 
@@ -79,6 +80,40 @@ def test_the_verdict_stands_on_top_and_says_what_was_found(page, alone):
         assert sentence in shown.section("answer").text
     assert "3 left out, without a box" in shown.section("answer").text
     assert shown.all("title")[0].text == "Does the network need the lesion?"
+
+
+def test_one_answer_for_every_image_is_said_above_the_verdict_and_draws_nothing(page, images):
+    run = audit(images)
+    same = np.tile([0.0, 1.0, 0.0, 0.0], (len(run.answers["original"]), 1))
+    answers = {name: replace(one, logits=same) for name, one in run.answers.items()}
+    result = build(images, replace(run, answers=answers))
+    shown = page(result)
+    first, lead = shown.section("answer").all("p")[:2]
+    assert first.text == result.remarks[0]
+    assert first.text.startswith("The network calls every image rare: ")
+    assert lead.attributes["class"].startswith("lead")
+    assert "No pasted artefact changes an answer." in shown.section("answer").text
+    table = shown.section("artefacts").all("table")[0]
+    assert "points, not shown" not in table.text
+
+
+def test_nothing_is_said_of_skin_and_what_artefacts_are_worth_elsewhere_is(page, alone):
+    shown = page(alone)
+    assert not re.search("skin|photograph", shown.text)
+    rows = [row.text for row in shown.section("versions").all("span", "name")]
+    assert "Originalthe image as it is" in rows
+    assert "Lesion hiddenfilled in with what surrounds it" in rows
+    assert meaning_of("vignette") == "dark corners around the lesion"
+    assert shown.text.count("They are those of dermoscopy and mean little on X-rays and ultrasound.") == 1
+
+
+def test_groups_are_told_only_where_one_has_several_images(page, alone):
+    assert "74 images with a box, of 37 groups (lesions or patients)" in page(alone).section("answer").text
+    (run,) = alone.runs
+    answers = {name: replace(one, group=one.image) for name, one in run.answers.items()}
+    said = page(replace(alone, runs=(replace(run, answers=answers),))).section("answer").text
+    assert "74 images with a box" in said
+    assert "groups" not in said
 
 
 def test_each_run_has_its_verdict_and_the_second_is_compared(page, both):

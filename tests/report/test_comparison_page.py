@@ -113,6 +113,21 @@ def test_every_class_has_its_recall_and_its_difference_from_the_first_arm(page, 
         ) in labels
 
 
+def test_groups_are_told_only_where_one_has_several_images(comparison, page, build):
+    assert "148 test images of 74 groups (lesions or patients)" in page.text
+    assert "28 test images of 14 groups" in page.section("classes").text
+    results = {
+        arm: {
+            key: replace(run, predictions=replace(run.predictions, group=run.predictions.image))
+            for key, run in cells.items()
+        }
+        for arm, cells in comparison.results.items()
+    }
+    alone = build(replace(comparison, results=results))
+    assert "28 test images" in alone.section("classes").text
+    assert not re.search(r"test images? of \d", alone.text)
+
+
 def test_classes_run_from_rare_to_common(page):
     heads = [one.text.split(" ")[0] for one in page.section("classes").all("h3")]
     assert heads == ["rarest", "rare", "middle", "common"]

@@ -87,6 +87,15 @@ def test_the_leak_is_told_in_numbers(check):
     assert leak_sentence(None, "group") == ""
 
 
+@pytest.mark.parametrize(("patients", "told"), [("aabb", True), ("abcd", False)])
+def test_lesions_are_counted_only_where_one_has_several_images(check, tmp_path, patients, told):
+    rows = [f"smith{n}.png,{'nv' if n % 2 else 'mel'},{one}" for n, one in enumerate(patients)]
+    (tmp_path / "grouped.csv").write_text("\n".join(["image,label,patient", *rows]))
+    page = build_check_page(check_table(tmp_path / "grouped.csv"), tmp_path / "g.html").read_text("utf-8")
+    assert ("<span>2 lesions or patients</span>" in page) == told
+    assert ("lesions or patients</span>" in page) == told
+
+
 def test_a_sound_table_says_so(tmp_path):
     for seed in range(2):
         fields = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)

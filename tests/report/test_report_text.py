@@ -45,6 +45,12 @@ def test_count_separates_thousands_without_a_line_break():
     assert text.count(1234567) == f"1{SPACE}234{SPACE}567"
 
 
+def test_groups_are_told_only_where_one_has_several_images():
+    assert text.tested(36, 36) == "36 test images"
+    assert text.tested(1, 1) == "1 test image"
+    assert text.tested(36, 12) == "36 test images of 12 groups (lesions or patients)"
+
+
 def test_span_writes_both_ends():
     assert text.span(of(0.03, -0.041, 0.105)) == "\u22124.1 to +10.5"
 

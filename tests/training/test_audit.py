@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lesioncare.cli.show_audit import show_audit
 from lesioncare.errors import ConfigError, DataError, RunError
 from lesioncare.evaluation import Predictions, RunResult
 from lesioncare.evaluation.audit import AuditResult, RunAudit, curve_areas
@@ -176,6 +177,38 @@ def test_a_network_that_knows_nothing_is_said_to_know_nothing(make, images, one_
     blind.colours.data[:] = 0.5
     result = audit_runs([make(blind)], images, FEW)
     assert result.verdicts["run"].kind == "unable"
+
+
+def test_a_network_with_one_answer_for_every_image_is_said_to_have_it_before_anything_else(
+    make, images, one_thread, capsys
+):
+    class Same(nn.Module):
+        """Calls every image c."""
+
+        def __init__(self):
+            super().__init__()
+            self.logits = nn.Parameter(torch.tensor([0.0, 0.0, 1.0]))
+
+        def forward(self, images):
+            return self.logits.expand(len(images), 3)
+
+    result = audit_runs([make(Same())], images, FEW)
+    remark = (
+        "The network calls every image c: its recall of that class says nothing, and no other class is ever "
+        "predicted."
+    )
+    assert result.remarks == (remark,)
+    assert result.to_dict()["remarks"] == [remark]
+    assert "No pasted artefact changes an answer." in result.sentences("run")
+    assert "changes most answers" not in " ".join(result.sentences("run"))
+    show_audit(result)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith(f"24 images with a lesion's box {remark}")
+
+
+def test_of_networks_that_name_every_class_there_is_nothing_to_remark(two):
+    assert two.remarks == ()
+    assert "No pasted artefact changes an answer." in two.sentences("lesion")
 
 
 def test_with_few_lesions_nothing_is_judged(make, images, one_thread):

@@ -6,6 +6,7 @@ import pytest
 
 from lesioncare import progress
 from lesioncare.training import train
+from lesioncare.training.epochs import EpochLines
 
 
 class Terminal(io.StringIO):
@@ -34,3 +35,21 @@ def test_a_pipe_gets_a_line_for_each_epoch(options, tmp_path, monkeypatch, capsy
         assert re.fullmatch(
             rf"Epoch {epoch}/2: train_loss {number}, validation_balanced_accuracy {number}", line
         )
+
+
+@pytest.mark.slow
+def test_a_training_that_goes_on_says_so_once_before_its_first_epoch(options, tmp_path, monkeypatch, capsys):
+    def stop(_, trainer, *__):
+        if trainer.current_epoch == 1:
+            raise RuntimeError("a power cut")
+
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochLines, "on_train_epoch_start", stop)
+        with pytest.raises(RuntimeError, match="a power cut"):
+            train(options(), tmp_path / "run")
+    assert "Going on" not in capsys.readouterr().out
+    train(options(), tmp_path / "run")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("Epoch", "Going on"))]
+    assert lines[0] == "Going on after epoch 1."
+    assert [line.split(":")[0] for line in lines[1:]] == ["Epoch 2/2"]

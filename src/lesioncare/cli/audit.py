@@ -79,9 +79,12 @@ def audit(
     """Hide the lesion and ask again: a network that still knows the disease uses something beside it.
 
     The test images that have a box are shown to the network in changed copies: with the lesion filled in from
-    the skin around it, with nothing but the lesion, with the lesion before the background of another class,
+    what surrounds it, with nothing but the lesion, with the lesion before the background of another class,
     and with rulers, hairs, dark corners, stickers and pen marks beside it. Says in sentences with intervals
     what becomes of the recall, and writes them with pictures to audit.html.
+
+    The pasted artefacts are those of dermoscopy and mean little on X-rays and ultrasound: leave them out
+    there with --artefacts none.
     """
     from lesioncare.cli.show import show_path  # noqa: PLC0415  these load torch
     from lesioncare.cli.show_audit import show_audit  # noqa: PLC0415

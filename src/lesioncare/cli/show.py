@@ -9,6 +9,7 @@ from rich.table import Table
 from lesioncare.cli.say import say, show_path
 from lesioncare.evaluation import Metrics, RunResult, compare, interval, remarks
 from lesioncare.evaluation.intervals import MIN_GROUPS, Interval, few_groups
+from lesioncare.evaluation.metrics import Localisation
 from lesioncare.words import distinct_names
 
 __all__ = ["interval_caption", "interval_cell", "show_folds", "show_path", "show_results"]
@@ -18,9 +19,12 @@ _ROWS: dict[str, Callable[[Metrics], float | None]] = {
     "rare recall": lambda metrics: metrics.rare_recall,
     "rare recall, logits adjusted": lambda metrics: metrics.rare_recall_adjusted,
     "rare average precision": lambda metrics: metrics.rare_average_precision,
-    "energy in box, rare": lambda metrics: metrics.localisation["rare"].energy,
-    "energy in box, common": lambda metrics: metrics.localisation["common"].energy,
 }
+_LOOKS = {"energy in box, rare": "rare", "energy in box, common": "common"}
+_BRACKETS = (
+    "In brackets: how many of the images with a box have a map with a positive part; the energy in the box "
+    "rests on these alone."
+)
 _COMPARED = ("rare_recall", "rare_recall_adjusted", "balanced_accuracy", "energy:rare")
 
 
@@ -33,7 +37,12 @@ def show_results(runs: Sequence[RunResult]) -> None:
         table.add_row(escape(shown), *[_percent(run.metrics.per_class[name].recall) for run in runs])
     for title, read in _ROWS.items():
         table.add_row(title, *[_percent(read(run.metrics)) for run in runs])
+    looks = {title: [run.metrics.localisation[part] for run in runs] for title, part in _LOOKS.items()}
+    for title, found in looks.items():
+        table.add_row(title, *map(_energy, found))
     Console().print(table)
+    if any(look.n_undefined for found in looks.values() for look in found):
+        say(_BRACKETS)
     if len(runs) == 1:
         _show_intervals(runs[0])
     for run in runs[1:]:
@@ -79,6 +88,12 @@ def _show_intervals(run: RunResult) -> None:
     for key in _COMPARED:
         if key in found:
             say(found[key].sentence())
+
+
+def _energy(look: Localisation) -> str:
+    """The energy, and how many images it rests on, where some of those with a box have no positive map."""
+    seen = f" ({look.n - look.n_undefined} of {look.n})" if look.n_undefined else ""
+    return f"{_percent(look.energy)}{seen}"
 
 
 def _percent(value: float | None) -> str:

@@ -16,9 +16,11 @@ _METRICS = {"balanced_accuracy": "balanced accuracy", "rare_recall": "rare recal
 
 
 def show_audit(result: AuditResult) -> None:
-    """Print each run's verdict, a table of the versions, and a sentence for each part."""
+    """Print remarks, and each run's verdict, a table of the versions, and a sentence for each part."""
     left_out = "".join(f"; {n} left out, {why}" for why, n in result.left_out.items())
     say(f"{several(len(result.images), 'image')} with a lesion's box{left_out}")
+    for remark in result.remarks:
+        say(remark, style="bold")
     for run in result.runs:
         found = result.statistics[run.name]
         table = Table(

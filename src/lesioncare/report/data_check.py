@@ -186,7 +186,7 @@ def _facts(check: DataCheck) -> tuple[str, ...]:
         facts.append(text.several(len(check.classes), "class", "classes"))
         sizes = [sum(parts.values()) for parts in check.classes.values()]
         facts.append(f"the largest class has {sizes[0] / sizes[-1]:.1f} times the images of the smallest")
-    if check.groups is not None:
+    if check.groups is not None and check.groups.shared:
         facts.append(text.lesions(check.groups.groups))
     return tuple(facts)
 

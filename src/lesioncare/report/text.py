@@ -65,7 +65,12 @@ def lesions(number: int) -> str:
 
 def tested(images: int, groups: int) -> str:
     """What the figures rest on."""
-    return f"{several(images, 'test image')} of {several(groups, 'group')} (lesions or patients)"
+    return " ".join(filter(None, (several(images, "test image"), of_groups(images, groups))))
+
+
+def of_groups(images: int, groups: int) -> str:
+    """Which groups the images are of; empty where each has one of its own, as where no group column is."""
+    return "" if groups == images else f"of {several(groups, 'group')} (lesions or patients)"
 
 
 def signed(value: float, digits: int = 1) -> str:

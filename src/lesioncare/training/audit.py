@@ -34,7 +34,7 @@ from lesioncare.words import distinct_names
 __all__ = ["AuditOptions", "audit_runs", "own_images", "table_images"]
 
 _MOST_COVERED = 0.7
-"""Where more of the image is hidden, too little skin is left to fill it from."""
+"""Where more of the image is hidden, too little is left to fill it from."""
 _NO_LOOKS = ("energy", "pointing", "area_share", "centre_energy")
 
 

@@ -1,4 +1,4 @@
-"""How far a training is: Lightning's bar on a terminal, and a line in a file or a pipe."""
+"""How far a training is: Lightning's bar on a terminal, and a line now and then in a file or a pipe."""
 
 import sys
 from typing import Any, NamedTuple
@@ -8,7 +8,17 @@ from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 
 from lesioncare.progress import LINES, Work
 
-__all__ = ["EpochBar", "EpochLines", "EpochProgress", "epoch_progress"]
+__all__ = ["EpochBar", "EpochLines", "EpochProgress", "Resumed", "epoch_progress"]
+
+
+class Resumed(Callback):
+    """Says once that a training goes on, and after which epoch; the epochs before it have no lines."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Say it before the first epoch, where a checkpoint was restored after another one."""
+        if trainer.is_global_zero and trainer.current_epoch:
+            sys.stdout.write(f"Going on after epoch {trainer.current_epoch}.\n")
+            sys.stdout.flush()
 
 
 class EpochBar(TQDMProgressBar):
@@ -46,7 +56,7 @@ class EpochProgress(NamedTuple):
 def epoch_progress() -> EpochProgress:
     """Choose between the bar and the lines."""
     terminal = sys.stdout.isatty()
-    return EpochProgress([EpochBar() if terminal else EpochLines()], terminal)
+    return EpochProgress([Resumed(), EpochBar() if terminal else EpochLines()], terminal)
 
 
 def _epoch(trainer: pl.Trainer) -> str:

@@ -115,6 +115,8 @@ def test_small_classes_are_told_with_their_groups(place):
     rows = [*(f"{n}.png,nv,g{n}" for n in range(6)), *(f"{n}.png,df,g6" for n in range(6, 10))]
     found = place(*rows, header="image,label,lesion_id")
     assert of(found, "small class") == [((), "df: 4 images of 1 lesion or patient")]
+    rows = [*(f"{n}.png,nv,g{n}" for n in range(6)), *(f"{n}.png,df,g{n}" for n in range(6, 10))]
+    assert of(place(*rows, header="image,label,lesion_id"), "small class") == [((), "df: 4 images")]
 
 
 def test_odd_sizes_brightness_and_blank_images_are_told(place):
@@ -124,6 +126,13 @@ def test_odd_sizes_brightness_and_blank_images_are_told(place):
     assert of(found, "unusual size") == [((12,), "300 x 72 pixels")]
     assert of(found, "no contrast") == [((13,), "brightness 250 of 255")]
     assert [rows for rows, _ in of(found, "unusual brightness")] == [(13,)]
+
+
+def test_an_upright_image_among_lying_ones_is_not_unusual_but_a_square_one_is(place):
+    smooth(20, (72, 96)).save(place.folder / "upright.png")
+    smooth(21, (83, 83)).save(place.folder / "square.png")  # of the same area
+    found = place(*NINE, "upright.png,nv", "square.png,nv")
+    assert of(found, "unusual size") == [((13,), "83 x 83 pixels")]
 
 
 def test_blank_images_are_no_twins(place):

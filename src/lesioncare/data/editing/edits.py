@@ -74,7 +74,7 @@ def _ramp(length: int, low: float, high: float, margin: float) -> Floats:
 
 
 def hide_lesion(image: Pixels, boxes: Boxes, margin: float, rng: np.random.Generator) -> Pixels:
-    """The lesion's region in-painted from the skin around it, with grain as strong as there.
+    """The lesion's region in-painted from what surrounds it, with grain as strong as there.
 
     Source: Telea, An image inpainting technique based on the fast marching method, J. Graphics Tools 9, 2004.
 
@@ -96,7 +96,7 @@ def hide_lesion(image: Pixels, boxes: Boxes, margin: float, rng: np.random.Gener
 
 def _refuse_full(hidden: NDArray[np.bool_]) -> None:
     if hidden.all():
-        raise DataError("the lesion's box fills the image, so no skin is left around it.")
+        raise DataError("the lesion's box fills the image, so nothing is left around it to fill it in from.")
 
 
 def _filled(image: Pixels, hidden: NDArray[np.bool_]) -> Floats:
@@ -116,7 +116,7 @@ def _filled(image: Pixels, hidden: NDArray[np.bool_]) -> Floats:
 
 
 def _grain(filled: Floats, hidden: NDArray[np.bool_]) -> float:
-    """Standard deviation of the skin's fine structure in grey levels; by the median: hairs are no grain."""
+    """Standard deviation of the fine structure in grey levels; by the median: hairs are no grain."""
     grey = filled.mean(axis=2, dtype=np.float32)  # not the image: the lesion's edge is no grain either
     fine = grey - cv2.GaussianBlur(grey, (0, 0), _FINE)
     return float(1.4826 * np.median(np.abs(fine[~hidden])))

@@ -170,7 +170,8 @@ def _pixel_findings(rows: pd.DataFrame, scan: Scan) -> Iterator[Finding]:
     lines = rows["row"].tolist()
     readable = np.isfinite(scan.brightness)
     sizes = np.where(readable[:, None], scan.sizes, 1).astype(np.float64)
-    shapes = np.where(readable[:, None], np.log([sizes.prod(axis=1), sizes[:, 0] / sizes[:, 1]]).T, np.nan)
+    aspects = sizes.max(axis=1) / sizes.min(axis=1)  # upright or lying: a quarter turn is not unusual
+    shapes = np.where(readable[:, None], np.log([sizes.prod(axis=1), aspects]).T, np.nan)
     odd = outliers(shapes[:, 0], _LEAST_LOG_SIZE) | outliers(shapes[:, 1], _LEAST_LOG_SIZE)
     for position, line in enumerate(lines):
         if scan.complaints[position]:
@@ -229,7 +230,7 @@ def _class_findings(rows: pd.DataFrame) -> Iterator[Finding]:
         groups = members["group"].nunique() if "group" in rows.columns else len(members)
         if groups < FOLDS:
             lesions = several(groups, "lesion or patient", "lesions or patients")
-            of_group = f" of {lesions}" if "group" in rows.columns else ""
+            of_group = f" of {lesions}" if groups < len(members) else ""
             yield Finding("small class", (), f"{label}: {several(len(members), 'image')}{of_group}")
 
 

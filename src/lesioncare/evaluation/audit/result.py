@@ -20,7 +20,9 @@ from lesioncare.evaluation.audit.words import Verdict, comparison_sentences, jud
 from lesioncare.evaluation.bootstrap import what_differs
 from lesioncare.evaluation.files import write_file
 from lesioncare.evaluation.intervals import Difference
+from lesioncare.evaluation.metrics import evaluate
 from lesioncare.evaluation.predictions import Predictions
+from lesioncare.evaluation.remarks import answer_remarks
 from lesioncare.evaluation.resampling import Floats
 
 __all__ = ["AuditResult"]
@@ -112,6 +114,13 @@ class AuditResult:
         return {name: judge(found) for name, found in self.statistics.items()}
 
     @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be known of the runs' answers to the original images before a number is believed."""
+        return answer_remarks(
+            {run.name: [evaluate(run.answers[ORIGINAL], self.rare, run.prior)] for run in self.runs}
+        )
+
+    @cached_property
     def differences(self) -> dict[str, dict[str, dict[str, Difference]]]:
         """Run after the first -> version -> metric -> first run -> this one."""
         return {run.name: compare_runs(self.runs[0], run, self.rare) for run in self.runs[1:]}
@@ -139,6 +148,7 @@ class AuditResult:
             "left_out": dict(self.left_out),
             "settings": asdict(self.settings),
             "partners": self.partners.tolist(),
+            "remarks": list(self.remarks),
             "runs": [self._run_to_dict(run) for run in self.runs],
         }
 

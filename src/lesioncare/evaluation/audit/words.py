@@ -127,6 +127,8 @@ def _artefacts(found: AuditStatistics) -> str:
         return ""
     names = {move.artefact for move in found.moves}
     most = max(sorted(names), key=lambda name: found.changed[name].value)
+    if not found.changed[most].value:
+        return "No pasted artefact changes an answer."
     says = f"Of the pasted artefacts, {most} changes most answers ({_percent(found.changed[most].value)})"
     best = found.moves[0]
     if not best.shown or best.difference.difference <= 0:

@@ -44,6 +44,7 @@ def _page(study: AuditStudy, title: str) -> AuditPage:
     return AuditPage(
         title=title,
         arms=study.arms,
+        remarks=study.result.remarks,
         verdicts=_verdicts(study),
         facts=_facts(study),
         panels=tables.panels(study),
@@ -75,8 +76,8 @@ def _verdicts(study: AuditStudy) -> tuple[Verdict, ...]:
 
 def _facts(study: AuditStudy) -> tuple[str, ...]:
     images = study.result.images
-    groups = text.several(len(set(images.group.tolist())), "group")
-    facts = [f"{text.several(len(images), 'image')} with a box, of {groups} (lesions or patients)"]
+    groups = text.of_groups(len(images), len(set(images.group.tolist())))
+    facts = [", ".join(filter(None, (f"{text.several(len(images), 'image')} with a box", groups)))]
     facts += [f"{text.count(n)} left out, {why}" for why, n in study.result.left_out.items()]
     return (*facts, f"{len(study.classes)} classes: chance {text.percent(1 / len(study.classes))}")
 

@@ -28,7 +28,7 @@ def definitions(study: AuditStudy) -> tuple[Definition, ...]:
         ),
         (
             "Lesion hidden",
-            "The box, enlarged by the margin, is filled in from the skin around it (Telea 2004), with grain "
+            "The box, enlarged by the margin, is filled in from what surrounds it (Telea 2004), with grain "
             "as strong as there.",
         ),
         ("Only the lesion", "All outside the box takes the median colour of what was there."),

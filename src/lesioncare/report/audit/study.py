@@ -15,8 +15,8 @@ __all__ = ["AuditStudy", "meaning_of", "title_of"]
 
 _COLOURS = 6
 _VERSIONS = {
-    ORIGINAL: ("Original", "the photograph as it is"),
-    HIDDEN: ("Lesion hidden", "filled in with skin"),
+    ORIGINAL: ("Original", "the image as it is"),
+    HIDDEN: ("Lesion hidden", "filled in with what surrounds it"),
     LESION: ("Only the lesion", "all around it in one colour"),
     SWAPPED: ("Other background", "of an image of another class"),
 }
@@ -29,7 +29,9 @@ def title_of(version: str) -> str:
 
 def meaning_of(version: str) -> str:
     """What was done to the images."""
-    return _VERSIONS[version][1] if version in _VERSIONS else "pasted beside the lesion"
+    if version in _VERSIONS:
+        return _VERSIONS[version][1]
+    return "dark corners around the lesion" if version == "vignette" else "pasted beside the lesion"
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def _artefact(study: AuditStudy, arm: Arm, name: str) -> tuple[Field, ...]:
         Field(text.percent(changed.value), span),
         _points(effects.get("balanced_accuracy")),
         _points(effects.get("rare_recall")),
-        Field(strongest.answer, drawn, strongest.shown),
+        Field(strongest.answer, drawn, strongest.shown) if one.difference > 0 else Field(text.MISSING),
     )
 
 

@@ -127,6 +127,7 @@ class AuditPage:
 
     title: str
     arms: tuple[Arm, ...]
+    remarks: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
     facts: tuple[str, ...]
     panels: tuple[Panel, ...]

@@ -98,5 +98,6 @@ def _class_forest(study: ComparisonStudy, name: str, axis: Axis) -> ClassForest:
             said += f"; difference {comparison.said}"
         lines.append(ForestLine(arm, dot, comparison, said))
     one = study.single(study.arms[0].name, metric)
-    n = f"{text.several(one.n, 'test image')} of {text.several(one.n_groups, 'group')}" if one else ""
+    groups = f" of {text.several(one.n_groups, 'group')}" if one and one.n_groups < one.n else ""
+    n = f"{text.several(one.n, 'test image')}{groups}" if one else ""
     return ClassForest(name, name in study.comparison.rare, n, tuple(lines))
