@@ -56,8 +56,9 @@ def test_other_modes_become_rgb(tmp_path, mode):
 def test_what_is_no_image_is_refused(tmp_path, content):
     (tmp_path / "bad.png").write_bytes(content)
     for read in (read_image, image_size):
-        with pytest.raises(DataError, match=r"bad\.png"):
+        with pytest.raises(DataError, match=r"bad\.png: not a readable image \(.+\)\. Replace") as error:
             read(tmp_path / "bad.png")
+        assert str(error.value).count("bad.png") == 1
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp"])

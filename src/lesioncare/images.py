@@ -5,7 +5,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from lesioncare.dicom import DICOM_SUFFIXES, dicom_size, is_dicom, read_dicom
 from lesioncare.errors import DataError
@@ -82,8 +82,13 @@ def _open(path: Path) -> Image.Image:
         raise DataError(f"{path}: no such image file.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: the image claims too many pixels ({error}).") from error
+    except UnidentifiedImageError as error:  # its own message is the path once more
+        raise DataError(
+            f"{path}: not a readable image (no known format, or damaged at its beginning). Replace the file."
+        ) from error
     except _DAMAGE as error:
-        raise DataError(f"{path}: not a readable image ({error}).") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: not a readable image ({reason}). Replace the file.") from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise DataError(

@@ -38,6 +38,17 @@ def test_places_are_drawn_evenly_and_by_the_seed():
     assert control_boxes(one, seed=4) != moved
 
 
+@pytest.mark.parametrize("place", ["anywhere", "centre"])
+def test_corners_have_four_decimals_and_stay_in_the_image(place):
+    corners = [(1 / 3, 2 / 7, 1 / 3 + side, 2 / 7 + side) for side in (1e-6, 1 / 3, 29 / 7, 49.99999, 60)]
+    true = BoxSet.of([Box("a.jpg", *xyxy) for xyxy in corners * 50], {"a.jpg": (50, 51)})
+    for before, after in zip(true.boxes, control_boxes(true, place).boxes, strict=True):
+        assert all(round(value, 4) == value for value in after.xyxy)
+        assert after.x1 >= 0 <= after.y1
+        assert (after.x2 <= 50, after.y2 <= 51) == (True, True)
+        assert after.x2 - after.x1 == pytest.approx(min(before.x2 - before.x1, 50), abs=1.01e-4)
+
+
 def test_what_is_still_covered_worked_out_by_hand():
     true = BoxSet.of([Box("a.jpg", 10, 20, 40, 60)] * 3, {"a.jpg": (100, 80)})
     edges = [(30, 50, 60, 90), (41, 20, 71, 60), (10, 20, 40, 60)]  # 10 x 10 of 30 x 40; beside it; the same

@@ -37,6 +37,7 @@ def test_convert_says_what_was_lost(table, tmp_path):
     output = run("convert", table, tmp_path / "out", "--to", "yolo", "--images", tmp_path / "photos")
     assert f"2 boxes on 2 images: {tmp_path / 'out'}" in output
     assert "Lost: yolo cannot hold the source of 1 box; the score of 1 box; the size of 2 images." in output
+    assert f"Put the images into {tmp_path / 'out' / 'images'}" in output
     back = read_boxes(tmp_path / "out", image_root=tmp_path / "photos")
     assert [box.xyxy for box in back.boxes] == [(1, 2, 30, 40)] * 2
     assert list(back.images) == ["a.png", "b.png"]
@@ -45,6 +46,7 @@ def test_convert_says_what_was_lost(table, tmp_path):
 def test_convert_that_loses_nothing_says_nothing_of_it(table, tmp_path):
     output = run("convert", table, tmp_path / "out.json")
     assert "Lost" not in output
+    assert "Put the images" not in output
     assert "The size of 2 images is unknown" in output
     assert read_boxes(tmp_path / "out.json").boxes == read_boxes(table).boxes
 
@@ -129,6 +131,23 @@ def test_show_draws_a_sheet(table, tmp_path):
         assert sheet.format == "PNG"
 
 
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("report.html", ConfigError, r"report.html: a sheet is a picture. Name a .png, .jpg or .jpeg file"),
+        ("photos/a.png", DataError, r"a.png: is there, and is no sheet that lesioncare drew. Name another"),
+    ],
+)
+def test_show_replaces_no_file_of_the_user(table, tmp_path, name, error, message):
+    """A source that cannot be read shows that the target is looked at first."""
+    (tmp_path / "report.html").write_text("<!doctype html>")
+    before = (tmp_path / name).read_bytes()
+    for source in (table, tmp_path / "absent.csv"):
+        with pytest.raises(error, match=message):
+            run("show", source, "--images", tmp_path / "photos", "--output", tmp_path / name)
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_stats_counts(table, tmp_path):
     output = run("stats", table, "--images", tmp_path / "photos")
     assert "2 boxes on 2 images, of which 1 has none" in output
@@ -186,6 +205,17 @@ def test_control_moves_the_boxes_and_keeps_the_rest(table, tmp_path):
         run("control", table, tmp_path / "d.csv", "--images", tmp_path / "photos")
     with pytest.raises(DataError, match="--images"):
         run("control", table, tmp_path / "e.csv")
+
+
+def test_an_option_that_is_missing_is_named_as_on_the_command_line(tmp_path):
+    (tmp_path / "a.csv").write_text("image,x1,y1,x2,y2\na,.1,.2,.3,.4\n")
+    (tmp_path / "b.csv").write_text("image,x1,y1,x2,y2\na,1,2,3,4\n")
+    (tmp_path / "yolo" / "labels").mkdir(parents=True)
+    (tmp_path / "yolo" / "labels" / "a.txt").write_text("0 .5 .5 .1 .1\n")
+    (tmp_path / "yolo" / "classes.txt").write_text("nv\n")
+    for words in (("a.csv", "c.csv"), ("b.csv", "c", "--to", "yolo"), ("yolo", "c.csv")):
+        with pytest.raises(DataError, match="Name the folder of the images with --images"):
+            run("convert", tmp_path / words[0], tmp_path / words[1], *words[2:])
 
 
 def test_control_says_how_much_it_still_covers_and_keeps_the_true_boxes(table, tmp_path):

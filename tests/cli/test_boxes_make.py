@@ -54,7 +54,7 @@ def test_boxes_lie_on_the_moles(run, photos, tmp_path, name):
     mean = np.mean([box.score for box in made.boxes])
     assert f"3 boxes on 3 images: {tmp_path / name}" in shown
     assert f"Mean score {mean:.2f}; 0 least trusted" in shown
-    assert "for dermoscopy only: on chest X-rays and ultrasound they fail" in shown
+    assert "for dermoscopy only: on chest X-rays and ultrasound they fail, and their scores mean no" in shown
     assert "no box" not in shown
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "photos"]  # nothing is left behind
 
@@ -151,11 +151,24 @@ def test_boxes_that_are_there_are_replaced_only_where_it_is_said(run, photos, tm
     assert f"{output}: already there. Name another file, or give --overwrite" in error
     assert output.read_text() == "drawn by hand"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.csv", "photos"]
-    (tmp_path / "boxes.png").touch()
-    words = ("-o", output, "--skip-bad", "--show", 1)
-    assert run(*MAKE, photos, *words, "--overwrite")[0] == 0
+    words = ("-o", output, "--skip-bad", "--overwrite", "--show")
+    assert run(*MAKE, photos, *words, 1)[0] == 0
     assert len(read_boxes(output).boxes) == 3
-    assert (tmp_path / "boxes.png").stat().st_size  # a sheet is a picture of the boxes, no work of anybody
+    older = (tmp_path / "boxes.png").read_bytes()
+    assert run(*MAKE, photos, *words, 3)[0] == 0
+    assert (tmp_path / "boxes.png").read_bytes() != older  # a picture of the boxes, no work of anybody
+
+
+def test_a_picture_that_is_no_sheet_is_kept(run, photos, tmp_path):
+    """As where boxes are written beside the photographs; it is looked at before any work."""
+    photo = (photos / "one.png").read_bytes()
+    words = (*MAKE, photos, "-o", photos / "one.csv")
+    code, _, error = run(*words, "--show", 2)
+    assert code == 2
+    assert "one.png: is there, and is no sheet that lesioncare drew. Name another file (--output)" in error
+    assert (photos / "one.png").read_bytes() == photo
+    assert not list(photos.glob("one.csv*"))
+    assert run(*words)[0] == 0
 
 
 def test_unreadable_images_are_listed_or_skipped(run, photos, tmp_path):
@@ -164,8 +177,9 @@ def test_unreadable_images_are_listed_or_skipped(run, photos, tmp_path):
     code, _, error = run(*words)
     assert code == 2
     assert "1 of 4 images cannot be read" in error
-    assert "bad.png: " in error
-    assert "--skip-bad" in error
+    assert "\n  bad.png: not a readable image (no known format" in error
+    assert error.count("bad.png") == 1
+    assert "skip them with --skip-bad" in error
     assert not (tmp_path / "boxes.json").exists()
     code, shown, _ = run(*words, "--skip-bad")
     assert code == 0

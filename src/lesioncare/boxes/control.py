@@ -15,6 +15,8 @@ from lesioncare.errors import ConfigError, DataError
 
 Place = Literal["anywhere", "centre"]
 
+DECIMALS = 4
+"""Of the corners, in pixels; more would look like exactness."""
 _SOURCE = "control, "
 
 __all__ = ["Place", "control_boxes", "covered_shares", "is_control"]
@@ -26,7 +28,7 @@ def is_control(source: str) -> bool:
 
 
 def control_boxes(boxset: BoxSet, place: Place = "anywhere", *, seed: int = 0) -> BoxSet:
-    """Move every box within its image; sizes, classes and scores stay.
+    """Move every box within its image; sizes, classes and scores stay. Corners have four decimals.
 
     Args:
         boxset: boxes in pixels, all images with boxes of known size.
@@ -77,6 +79,8 @@ def covered_shares(true: BoxSet, moved: BoxSet) -> list[float]:
 
 def _moved(box: Box, size: Size, spot: tuple[float, float]) -> Box:
     """The box with its free room at the left and at the top in these shares; cut to the image if larger."""
-    width, height = min(box.x2 - box.x1, size[0]), min(box.y2 - box.y1, size[1])
-    x1, y1 = (size[0] - width) * spot[0], (size[1] - height) * spot[1]
-    return replace(box, x1=x1, y1=y1, x2=x1 + width, y2=y1 + height)
+    # Sides are rounded first, and to no less than the last decimal: so the box stays in the image, and a box.
+    sides = [min(box.x2 - box.x1, size[0]), min(box.y2 - box.y1, size[1])]
+    width, height = (max(10**-DECIMALS, round(side, DECIMALS)) for side in sides)
+    x1, y1 = round((size[0] - width) * spot[0], DECIMALS), round((size[1] - height) * spot[1], DECIMALS)
+    return replace(box, x1=x1, y1=y1, x2=round(x1 + width, DECIMALS), y2=round(y1 + height, DECIMALS))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from lesioncare.boxes.box import Box
 from lesioncare.boxes.boxset import BoxSet
@@ -18,12 +18,21 @@ Order = Literal["file", "random", "score"]
 # Colours of Okabe and Ito, which people with any colour vision can tell apart.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#FFFFFF")
 CAPTION = 14
+"""Height of the line below an image."""
 GAP = 4
+ROW_GAP = 16
+"""Between a caption and the images below it: clearly more than between a caption and its own image."""
+LEGEND = 22
+"""Height of a line of the legend."""
+LEGEND_SIZE = 14
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+MARK = b"A sheet of boxes, drawn by lesioncare"
+"""Stands near the beginning of the file, by which a sheet is told from a user's own picture."""
 SHORTEST_ID = 12
 """Characters of an id that a caption shows at least; where less would be left, the score gives way."""
 PAPER, INK = "#202020", "#F0F0F0"
 
-__all__ = ["Order", "contact_sheet", "write_sheet"]
+__all__ = ["Order", "check_sheet", "contact_sheet", "write_sheet"]
 
 
 def contact_sheet(
@@ -37,9 +46,9 @@ def contact_sheet(
 ) -> Image.Image:
     """Draw images with their boxes, in rows of at most eight.
 
-    Boxes have the colour of their source, or of their class where there is one source only; the top line says
-    which is which. Below each image stand its id and the score of its least trusted box, unless the score of
-    every box is 1.
+    Boxes have the colour of their source, or of their class where there is one source only; the legend at
+    the top says which is which. Right below each image stand its id and the score of its least trusted box,
+    unless the score of every box is 1.
 
     Args:
         boxset: what to draw.
@@ -59,30 +68,65 @@ def contact_sheet(
     if not chosen:
         raise DataError("there is no image to draw: the set is empty.")
     images = ImageFolder(image_root)
-    colours, named = _colours(boxset.boxes)
     grouped = boxset.by_image()
+    colours, named = _colours([box for image in chosen for box in grouped[image]])
     trusted = all(box.score == 1 for box in boxset.boxes)  # people's boxes, say: nothing to tell
     scores = {} if trusted else _least_scores(boxset)
     columns = min(8, len(chosen))
-    step = (tile + GAP, tile + GAP + CAPTION)
-    sheet = Image.new("RGB", (columns * step[0], CAPTION + GAP + -(-len(chosen) // columns) * step[1]), PAPER)
-    _draw_legend(sheet, named)
+    step = (tile + GAP, tile + CAPTION + ROW_GAP)
+    legend = _draw_legend(named, columns * step[0])
+    sheet = Image.new("RGB", (legend.width, legend.height + -(-len(chosen) // columns) * step[1]), PAPER)
+    sheet.paste(legend)
     for number, image in enumerate(chosen):
         row, column = divmod(number, columns)
-        left, top = column * step[0], CAPTION + GAP + row * step[1]
-        sheet.paste(_draw_tile(images, image, grouped[image], colours, tile), (left, top))
-        ImageDraw.Draw(sheet).text((left, top + tile), _caption(image, scores.get(image), tile), fill=INK)
+        left, top = column * step[0], legend.height + row * step[1]
+        drawn = _draw_tile(images, image, grouped[image], colours, tile)
+        sheet.paste(drawn, (left, top))
+        caption = _caption(image, scores.get(image), tile)
+        ImageDraw.Draw(sheet).text((left, top + drawn.height), caption, fill=INK)
     return sheet
 
 
-def write_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write a sheet as PNG, as a whole or not at all.
+def check_sheet(path: Path) -> None:
+    """Refuse a target that cannot be a sheet, or where a file is that is none; to be called before the work.
+
+    An older sheet may be replaced. A user's photograph, table or page may not.
 
     Raises:
-        DataError: the file cannot be written.
+        ConfigError: the name does not end in .png, .jpg or .jpeg.
+        DataError: there is another file, or a folder.
     """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{path}: a sheet is a picture. Name a .png, .jpg or .jpeg file.")
+    try:
+        with path.open("rb") as file:
+            own = MARK in file.read(256)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}). Name another file.") from error
+    if not own:
+        raise DataError(
+            f"{path}: is there, and is no sheet that lesioncare drew. Name another file (--output), or move "
+            "this one away."
+        )
+
+
+def write_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet as PNG or JPEG, by the name's end, as a whole or not at all.
+
+    Raises:
+        ConfigError: see `check_sheet`.
+        DataError: see `check_sheet`, or the file cannot be written.
+    """
+    check_sheet(path)
     with writing_file(path) as temporary:
-        sheet.save(temporary, format="PNG")
+        if SUFFIXES[path.suffix.lower()] == "JPEG":
+            sheet.save(temporary, format="JPEG", quality=90, comment=MARK)
+        else:
+            notes = PngImagePlugin.PngInfo()
+            notes.add_text("Comment", MARK.decode())
+            sheet.save(temporary, format="PNG", pnginfo=notes)
 
 
 def _choose(boxset: BoxSet, order: str, seed: int) -> list[str]:
@@ -110,11 +154,23 @@ def _colours(boxes: Sequence[Box]) -> tuple[Mapping[Box, str], Mapping[str, str]
     return {box: named[name] for box, name in names.items()}, named
 
 
-def _draw_legend(sheet: Image.Image, named: Mapping[str, str]) -> None:
-    pen, left = ImageDraw.Draw(sheet), GAP
-    for name, colour in named.items():
-        pen.text((left, 0), name, fill=colour)
-        left += int(pen.textlength(name)) + 3 * GAP
+def _draw_legend(named: Mapping[str, str], width: int) -> Image.Image:
+    """A square in each colour and the name beside it, in as many lines of this width as they need."""
+    font = ImageFont.load_default(LEGEND_SIZE)
+    places, left, line = {}, GAP, 0
+    for name in named:
+        needed = LEGEND_SIZE + GAP + int(font.getlength(name))
+        if left > GAP and left + needed > width:
+            left, line = GAP, line + 1
+        places[name] = (left, line * LEGEND + GAP)
+        left += needed + 4 * GAP
+    legend = Image.new("RGB", (width, (line + 1) * LEGEND + 2 * GAP), PAPER)
+    pen = ImageDraw.Draw(legend)
+    for name, (x, y) in places.items():
+        # The names in ink: letters in a dark colour could not be read on the dark paper.
+        pen.rectangle((x, y, x + LEGEND_SIZE - 1, y + LEGEND_SIZE - 1), fill=named[name])
+        pen.text((x + LEGEND_SIZE + GAP, y), name, fill=INK, font=font)
+    return legend
 
 
 def _draw_tile(

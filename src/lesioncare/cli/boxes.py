@@ -143,7 +143,10 @@ def control(
 def show(
     source: BoxesIn,
     images: Annotated[Path, typer.Option("--images", help="Folder of the images.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")] = Path("boxes.png"),
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Picture to write, .png or .jpg; replaces only an older one."),
+    ] = Path("boxes.png"),
     from_format: From = None,
     columns: Columns = None,
     components: Components = False,
@@ -156,9 +159,10 @@ def show(
 ) -> None:
     """Draw boxes on their images, many on one sheet."""
     from lesioncare.boxes.formats import read_boxes  # noqa: PLC0415  as above
-    from lesioncare.boxes.sheet import contact_sheet, write_sheet  # noqa: PLC0415
+    from lesioncare.boxes.sheet import check_sheet, contact_sheet, write_sheet  # noqa: PLC0415
     from lesioncare.cli.boxes_show import show_sheet  # noqa: PLC0415
 
+    check_sheet(output)
     boxset = read_boxes(
         source, from_format, image_root=images, columns=_columns(columns), components=components
     )

@@ -80,10 +80,10 @@ def make(
     show: Annotated[int, typer.Option(help="Draw so many of the least trusted, as OUTPUT.png.", min=0)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Make a box on each skin lesion, without annotators, with a score in 0 to 1 of how far to trust it.
+    """Make a box on each image's lesion, without annotators, with a score in 0 to 1 of how far to trust it.
 
-    Saliency and the shipped segmenter are for dermoscopy only. On chest X-rays and ultrasound they fail:
-    use a segmenter of your own (lesioncare segmenter train) or people there.
+    Saliency and the shipped segmenter are for dermoscopy only. On chest X-rays and ultrasound they fail, and
+    their scores mean nothing: use a segmenter of your own (lesioncare segmenter train) or people there.
     """
     when_stopped(GOES_ON)
     from lesioncare.boxes.formats import write_boxes  # noqa: PLC0415  these load OpenCV and pandas
@@ -94,10 +94,13 @@ def make(
         run_in_processes,
         run_on_ray,
     )
-    from lesioncare.boxes.sheet import contact_sheet, write_sheet  # noqa: PLC0415
+    from lesioncare.boxes.sheet import check_sheet, contact_sheet, write_sheet  # noqa: PLC0415
     from lesioncare.cli.boxes_show import show_made, show_sheet, show_skipped  # noqa: PLC0415
 
     _check_output(output, overwrite=overwrite)
+    sheet = output.with_suffix(".png")
+    if show:
+        check_sheet(sheet)
     maker, dermoscopy = method_named(method), for_dermoscopy_only(method)
     runner = run_in_processes if ray is None else with_options(run_on_ray, address=ray)
     chosen = _choose(images, table, _Classes(classes, skip_classes), image=image_column, label=label_column)
@@ -114,7 +117,6 @@ def make(
     show_skipped(made.skipped)
     show_made(made.boxes, boxes, output, method=method, for_dermoscopy_only=dermoscopy)
     if show:
-        sheet = output.with_suffix(".png")
         root = images if images.is_dir() else images.parent
         write_sheet(contact_sheet(boxes, root, limit=show, order="score"), sheet)
         show_sheet(min(show, len(boxes.images)), len(boxes.images), sheet)

@@ -36,6 +36,11 @@ def show_converted(boxset: BoxSet, losses: Losses, target: Path) -> None:
     show_line(f"{_of(boxset)}: {target.resolve()}")
     if losses:
         show_line(f"Lost: {losses}")
+    if losses.format == "yolo":
+        show_line(
+            f"Put the images into {target.resolve() / 'images'}, in the same folders as before: YOLO looks "
+            "for them there (data.yaml)."
+        )
     unknown = sum(size is None for size in boxset.images.values())
     if unknown:
         show_line(
@@ -64,7 +69,8 @@ def show_made(made: BoxSet, kept: BoxSet, target: Path, *, method: str, for_derm
     if for_dermoscopy_only:
         show_line(
             "Saliency and the shipped segmenter are for dermoscopy only: on chest X-rays and ultrasound they "
-            "fail. Use a segmenter of your own (--method segmentation:PATH) or people there."
+            "fail, and their scores mean nothing. Use a segmenter of your own (--method segmentation:PATH) "
+            "or people there."
         )
 
 

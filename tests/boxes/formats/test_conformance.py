@@ -234,7 +234,6 @@ def test_named_columns_are_written_and_read(suffix, tmp_path):
     assert {phrase.split(" of ")[0] for phrase in losses.lost} == {
         "the source",
         "the score",
-        "corners to the last bit (beyond a millionth",
         "the size",
         "the list",
     }

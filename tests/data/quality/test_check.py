@@ -104,11 +104,14 @@ def test_validation_has_many_names_and_unknown_ones_are_told(place):
 
 def test_rows_that_cannot_be_used_are_findings_not_errors(place):
     (place.folder / "bad.png").write_bytes((place.folder / "1.png").read_bytes()[:300])
-    found = place(*NINE, "gone.png,mel", "bad.png,mel", "9.png,", header="image,label")
+    (place.folder / "text.png").write_bytes(b"text")
+    rows = ("gone.png,mel", "bad.png,mel", "9.png,", "text.png,mel")
+    found = place(*NINE, *rows, header="image,label")
     assert [rows for rows, _ in of(found, "missing image")] == [(12,)]
-    assert [rows for rows, _ in of(found, "unreadable image")] == [(13,)]
+    assert [rows for rows, _ in of(found, "unreadable image")] == [(13,), (15,)]
     assert [rows for rows, _ in of(found, "empty label")] == [(14,)]
     assert "bad.png" not in of(found, "unreadable image")[0][1]
+    assert of(found, "unreadable image")[1][1].startswith("not a readable image (no known format")
 
 
 def test_small_classes_are_told_with_their_groups(place):

@@ -29,7 +29,7 @@ FORMATS: Mapping[str, Format] = {
     "labelstudio": Format(
         labelstudio.read_label_studio,
         labelstudio.write_label_studio,
-        EVERYTHING - {"classes", "exact"},
+        EVERYTHING - {"classes"},
         needs_sizes=True,
     ),
     "masks": Format(masks.read_masks, None, frozenset()),
@@ -258,5 +258,5 @@ def _check_sizes(boxset: BoxSet, name: str) -> None:
     if unknown:
         raise DataError(
             f"{name} needs the size of every image; unknown for {len(unknown)}, first {unknown[0]!r}. "
-            "Name the folder of the images (image_root, or --images)."
+            "Name the folder of the images with --images (image_root)."
         )

@@ -9,9 +9,9 @@ from lesioncare.boxes.formats.folder import ImageFolder
 
 __all__ = ["EVERYTHING", "Format", "Reading"]
 
-EVERYTHING = frozenset({"label", "source", "score", "unlabelled", "size", "classes", "exact", "id"})
+EVERYTHING = frozenset({"label", "source", "score", "unlabelled", "size", "classes", "id"})
 """What a format may hold: class, source and score of a box, a box without class, the images' sizes, the list
-of classes with its order, corners to the last bit, and image ids as they are."""
+of classes with its order, and image ids as they are. Corners are held by all, to a millionth of a pixel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ def _sizes_of(
         if size is None:
             raise DataError(
                 f"{path}: the boxes are fractions, as none exceeds 1.01, and the size of {image!r} is "
-                "unknown. Name the folder of the images (image_root, or --images)."
+                "unknown. Name the folder of the images with --images (image_root)."
             )
         sizes[image] = size
     return np.array([sizes.get(image, (0, 0)) * 2 for image in rows], dtype=np.float64).reshape(-1, 4)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from lesioncare.boxes.boxset import BoxSet
 from lesioncare.boxes.formats.bounds import MAX_BYTES, check_bytes, check_count, load_json_text, read_bytes
 from lesioncare.boxes.formats.format import Reading
-from lesioncare.boxes.formats.rows import CORNERS, OWN_FIELDS, checked, is_wanted, parse_rows
+from lesioncare.boxes.formats.rows import OWN_FIELDS, checked, is_wanted, parse_rows
 from lesioncare.errors import DataError
 from lesioncare.rawtable import read_raw_table
 
@@ -125,7 +125,6 @@ def held(columns: Mapping[str, str]) -> frozenset[str]:
         "unlabelled": {"label"},
         "source": {"source"},
         "score": {"score"},
-        "exact": set(CORNERS),
         "size": {"image_width", "image_height"},
     }
     return frozenset({"id"} | {feature for feature, fields in needed.items() if fields <= columns.keys()})

@@ -127,8 +127,8 @@ def _image(file: Path, stem: str, images: ImageFolder) -> tuple[str, Size]:
     size = None if found is None else images.size(found)
     if found is None or size is None:
         raise DataError(
-            f"{file}: no image {stem!r} in {images.root}. YOLO's fractions need the image's size; name the "
-            "folder of the images (image_root, or --images)."
+            f"{file}: no image {stem!r} in {images.root}. YOLO's fractions need the image's size. "
+            "Name the folder of the images with --images (image_root)."
         )
     return found, size
 

@@ -101,7 +101,7 @@ def _collect(outcomes: list[Outcome], source: str, skip_bad: bool) -> Made:
         more = f"\n  and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
         raise DataError(
             f"{len(bad)} of {several(len(outcomes), 'image')} cannot be read:\n{listed}{more}\n"
-            "Mend or remove them, or skip them (--skip-bad; skip_bad=True)."
+            "Mend or remove them, or skip them with --skip-bad (skip_bad=True)."
         )
     read = [one for one in outcomes if one.error is None]
     boxes = [

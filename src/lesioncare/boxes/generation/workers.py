@@ -66,7 +66,7 @@ def _outcome(maker: BoxMaker, image: str, path: Path) -> Outcome:
     try:
         pixels = np.asarray(read_image(path), np.uint8)
     except DataError as error:
-        return Outcome(image, error=str(error))
+        return Outcome(image, error=str(error).removeprefix(f"{path}: "))  # its id is told with it
     found = maker(pixels)
     size = (pixels.shape[1], pixels.shape[0])
     return Outcome(image, size, found and Found(_rounded(found.corners), round(found.score, 4)))
