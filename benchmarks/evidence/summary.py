@@ -4,7 +4,8 @@
 
 writes, for each, `benchmarks/results/NAME_arms.csv`, `NAME_pairs.csv` (differences from the arm's own remedy
 without attention, and from the first arm), `NAME.json` (folds, seeds, hours, machine) and
-`docs/images/NAME.png`, and sets the table of that name in `docs/evidence.md`, between its two marks.
+`docs/images/NAME.png`, and sets the table of that name in `docs/evidence.md`, between its two marks. The
+tables `skin_rare_N` become one, `skin_rarity`.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from lesioncare.experiment import Comparison
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "benchmarks" / "results"
+NUMBERS = (10, 20, 40, 80)
+RARITY_METRIC = "rare_recall_adjusted"
 FEW_ARMS = 8
 """Of so many the CSV file has every pair; of more, those with the baseline and with the first arm."""
 PAGE = REPOSITORY / "docs" / "evidence.md"
@@ -140,6 +143,29 @@ def set_table(name: str, text: str) -> None:
     PAGE.write_text(page, encoding="utf-8")
 
 
+def rarity() -> None:
+    """One table of the comparisons `skin_rare_N`: recall without attention, and what attention adds."""
+    columns = ["ce", "balanced-softmax"]
+    lines = [
+        "| images of each rare class | " + " | ".join(f"{arm} | with energy-all" for arm in columns) + " |",
+        "|---" * (1 + 2 * len(columns)) + "|",
+    ]
+    for number in NUMBERS:
+        paths = [RESULTS / f"skin_rare_{number}_{kind}.csv" for kind in ("arms", "pairs")]
+        if not all(path.exists() for path in paths):
+            continue
+        singles, pairs = map(pd.read_csv, paths)
+        one = singles[singles.metric == RARITY_METRIC].set_index("arm")
+        two = pairs[pairs.metric == RARITY_METRIC].set_index(["arm_a", "arm_b"])
+        cells = []
+        for arm in columns:
+            guided = "energy-all" if arm == "ce" else f"{arm}+energy-all"
+            cells += [cell(one.loc[arm], None), cell(one.loc[guided], two.loc[(arm, guided)])]
+        lines.append(f"| {number} | {' | '.join(cells)} |")
+    if len(lines) > 2:
+        set_table("skin_rarity", "\n".join(lines))
+
+
 def summarise(directory: Path) -> None:
     found, name = Comparison.load(directory), directory.name
     if found.statistics is None:
@@ -165,6 +191,7 @@ def main() -> None:
     parser.add_argument("comparison", type=Path, nargs="+")
     for directory in parser.parse_args().comparison:
         summarise(directory)
+    rarity()
 
 
 if __name__ == "__main__":
