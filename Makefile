@@ -19,7 +19,7 @@ PLANS := skin_first_pass skin_inner skin_inner_more skin_confirm skin_box_source
 EVIDENCE := runs/evidence
 COMPARE := $(RUN) -m lesioncare compare --cache-dir $(EVIDENCE)/features --workers 2 --threads 1
 
-.PHONY: help install demo test coverage lint format bench docs clean evidence-tables evidence-kermany evidence-skin_rarity $(PLANS:%=evidence-%)
+.PHONY: help install demo test coverage lint format bench docs clean evidence-tables evidence-kermany evidence-skin_rarity evidence-skin_rarity_controls $(PLANS:%=evidence-%)
 
 help:
 	@echo "make demo     synthetic images, two networks, one report: about two minutes"
@@ -95,25 +95,26 @@ $(PLANS:%=evidence-%): evidence-%: evidence-tables
 	$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/$*
 	$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/$*
 
-evidence-kermany: evidence-tables
-	for rarity in 1 5 20; do \
-		test ! -f benchmarks/evidence/kept/kermany_$$rarity.parquet \
-			|| $(RUN) benchmarks/evidence/keep.py restore $(EVIDENCE)/kermany_$$rarity || exit; \
-		$(COMPARE) $(EVIDENCE)/tables/kermany_$$rarity.csv --config benchmarks/evidence/kermany.yaml \
-			--output $(EVIDENCE)/kermany_$$rarity || exit; \
-		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/kermany_$$rarity; \
-		$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/kermany_$$rarity; \
+# For each number: the table, the plan, and the name of the comparison.
+define compare-each
+	for number in $(1); do \
+		name=$(4); \
+		test ! -f benchmarks/evidence/kept/$$name.parquet \
+			|| $(RUN) benchmarks/evidence/keep.py restore $(EVIDENCE)/$$name || exit; \
+		$(COMPARE) $(EVIDENCE)/tables/$(2).csv --config benchmarks/evidence/$(3).yaml --output $(EVIDENCE)/$$name || exit; \
+		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/$$name; \
+		$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/$$name; \
 	done
+endef
+
+evidence-kermany: evidence-tables
+	$(call compare-each,1 5 20,kermany_$$number,kermany,kermany_$$number)
 
 evidence-skin_rarity: evidence-tables
-	for number in 10 20 40 80; do \
-		test ! -f benchmarks/evidence/kept/skin_rare_$$number.parquet \
-			|| $(RUN) benchmarks/evidence/keep.py restore $(EVIDENCE)/skin_rare_$$number || exit; \
-		$(COMPARE) $(EVIDENCE)/tables/skin_rare_$$number.csv --config benchmarks/evidence/skin_rarity.yaml \
-			--output $(EVIDENCE)/skin_rare_$$number || exit; \
-		$(RUN) benchmarks/evidence/keep.py save $(EVIDENCE)/skin_rare_$$number; \
-		$(RUN) benchmarks/evidence/summary.py $(EVIDENCE)/skin_rare_$$number; \
-	done
+	$(call compare-each,10 20 40 80,skin_rare_$$number,skin_rarity,skin_rare_$$number)
+
+evidence-skin_rarity_controls: evidence-tables
+	$(call compare-each,10 20 40 80,skin_rare_$$number,skin_rarity_controls,skin_rare_$${number}_controls)
 
 clean:
 	rm -rf .venv demo runs build site .mypy_cache .ruff_cache .import_linter_cache

@@ -23,7 +23,7 @@ from lesioncare.experiment import Comparison
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "benchmarks" / "results"
-NUMBERS = (10, 20, 40, 80)
+RARITY_NUMBERS, RARITY_ARMS = (10, 20, 40, 80), ("ce", "balanced-softmax")
 RARITY_METRIC = "rare_recall_adjusted"
 FEW_ARMS = 8
 """Of so many the CSV file has every pair; of more, those with the baseline and with the first arm."""
@@ -145,22 +145,22 @@ def set_table(name: str, text: str) -> None:
 
 def rarity() -> None:
     """One table of the comparisons `skin_rare_N`: recall without attention, and what attention adds."""
-    columns = ["ce", "balanced-softmax"]
-    lines = [
-        "| images of each rare class | " + " | ".join(f"{arm} | with energy-all" for arm in columns) + " |",
-        "|---" * (1 + 2 * len(columns)) + "|",
-    ]
-    for number in NUMBERS:
-        paths = [RESULTS / f"skin_rare_{number}_{kind}.csv" for kind in ("arms", "pairs")]
-        if not all(path.exists() for path in paths):
+    title = " | ".join(f"{arm} | energy-all | boxes anywhere" for arm in RARITY_ARMS)
+    lines = [f"| images of each rare class | {title} |", "|---" * (1 + 3 * len(RARITY_ARMS)) + "|"]
+    for number in RARITY_NUMBERS:
+        names = [f"skin_rare_{number}_controls", f"skin_rare_{number}"]
+        name = next((name for name in names if (RESULTS / f"{name}_arms.csv").exists()), None)
+        if name is None:
             continue
-        singles, pairs = map(pd.read_csv, paths)
+        singles, pairs = (pd.read_csv(RESULTS / f"{name}_{kind}.csv") for kind in ("arms", "pairs"))
         one = singles[singles.metric == RARITY_METRIC].set_index("arm")
         two = pairs[pairs.metric == RARITY_METRIC].set_index(["arm_a", "arm_b"])
         cells = []
-        for arm in columns:
+        for arm in RARITY_ARMS:
             guided = "energy-all" if arm == "ce" else f"{arm}+energy-all"
-            cells += [cell(one.loc[arm], None), cell(one.loc[guided], two.loc[(arm, guided)])]
+            others = [other for other in (guided, f"{guided}, random boxes") if other in one.index]
+            cells += [cell(one.loc[arm], None), *(cell(one.loc[at], two.loc[(arm, at)]) for at in others)]
+            cells += [""] * (2 - len(others))
         lines.append(f"| {number} | {' | '.join(cells)} |")
     if len(lines) > 2:
         set_table("skin_rarity", "\n".join(lines))
