@@ -4,7 +4,7 @@
 
 writes, for each, `benchmarks/results/NAME_arms.csv`, `NAME_pairs.csv` (differences from the arm's own remedy
 without attention, and from the first arm), `NAME.json` (folds, seeds, hours, machine) and
-`docs/images/NAME.png`, and sets the table of that name in `docs/evidence.md`, between its two marks. The
+`docs/images/NAME.png` where the page shows it, and sets the table of that name in `docs/evidence.md`, between its two marks. The
 tables `skin_rare_N` become one, `skin_rarity`.
 """
 
@@ -177,7 +177,8 @@ def summarise(directory: Path) -> None:
     pairs_of_interest(pairs, arms).round(5).to_csv(RESULTS / f"{name}_pairs.csv", index=False)
     about = facts(found)
     (RESULTS / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    picture(singles, REPOSITORY / "docs" / "images" / f"{name}.png")
+    if f"images/{name}.png" in PAGE.read_text(encoding="utf-8"):
+        picture(singles, REPOSITORY / "docs" / "images" / f"{name}.png")
     rests = (
         f"Folds {about['folds']}, seeds {about['seeds']}; {about['cells_finished']} of "
         f"{about['cells_planned']} cells; {about['core_hours_training']} core hours of training."
