@@ -4,8 +4,8 @@
 
 writes, for each, `benchmarks/results/NAME_arms.csv`, `NAME_pairs.csv` (differences from the arm's own remedy
 without attention, and from the first arm), `NAME.json` (folds, seeds, hours, machine) and
-`docs/images/NAME.png` where the page shows it, and sets the table of that name in `docs/evidence.md`, between its two marks. The
-tables `skin_rare_N` become one, `skin_rarity`.
+`docs/images/NAME.png` where the page shows it, and sets the table of that name in `docs/evidence.md`, between
+its two marks. The tables `skin_rare_N` become one, `skin_rarity`.
 """
 
 import argparse
