@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lesioncare.cli import options
-from lesioncare.cli.say import say
+from lesioncare.cli.say import say, show_path
 from lesioncare.errors import DataError
 
 __all__ = ["data_app"]
@@ -71,7 +71,6 @@ def check(
     patient or lesion is named.
     """
     from lesioncare.cli.data_show import show_check  # noqa: PLC0415  these load torch
-    from lesioncare.cli.show import show_path  # noqa: PLC0415
     from lesioncare.data import Columns  # noqa: PLC0415
     from lesioncare.data.quality import FINDING_COLUMNS, check_table, grouped_table  # noqa: PLC0415
     from lesioncare.evaluation.files import HTML, refuse_foreign, write_file  # noqa: PLC0415

@@ -100,8 +100,8 @@ def check_keys(given: Mapping[Any, Any], known: Iterable[str], where: str) -> No
     known = list(known)
     for key in given:
         if key not in known:
-            hint = did_you_mean(str(key), known) or _below(str(key), known) or _close(str(key), known)
-            raise ConfigError(f"{where}: there is no option {key!r}. {hint.rstrip()}")
+            hint = _close(str(key), known, _below(str(key), known))
+            raise ConfigError(f"{where}: there is no option {key!r}. {hint}")
 
 
 def _below(key: str, parts: Iterable[str]) -> str:
@@ -133,6 +133,7 @@ def _word(word: str, name: str) -> tuple[str, Any]:
         ) from None
 
 
-def _close(word: str, known: Iterable[str]) -> str:
+def _close(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The close names; where there are none, what is said otherwise, or all choices."""
     known = [name for name in known if not name.startswith("none")]
-    return did_you_mean(word, known).rstrip() or f"The choices are {', '.join(known)}."
+    return did_you_mean(word, known).rstrip() or otherwise or f"The choices are {', '.join(known)}."
